@@ -1,0 +1,30 @@
+"""The Event Grid trigger: Key Vault says that something happened to a key; a hint that the key deserves a look.
+
+Unknown and malformed events are counted in the log and accepted. Anything else that goes wrong is raised, so that
+Event Grid delivers the event again.
+"""
+
+import azure.functions as func
+
+from shared.bootstrap import get_bundle
+from shared.domain.entries import Origin
+from shared.services import key_events
+from shared.telemetry import request
+
+blueprint = func.Blueprint()  # type: ignore[no-untyped-call]  # its constructor has no annotations
+
+
+@blueprint.function_name("key_vault_events")
+@blueprint.event_grid_trigger(arg_name="event")
+async def key_vault_events(event: func.EventGridEvent) -> None:
+    """Note one event. The worker gives a `CloudEvent` here, whatever the annotation, when the event is one."""
+    bundle = get_bundle()
+    kind, event_id = _text(event.type if isinstance(event, func.CloudEvent) else event.event_type), _text(event.id)
+    origin = Origin(request_id=bundle.randomness.new_id(), cause=f"event {event_id}", actor="key-vault")
+    with request(origin.request_id):
+        await key_events.note_key_event(bundle, kind, event.get_json(), event_id=event_id, origin=origin)
+
+
+def _text(value: object) -> str:
+    # An event from anywhere may lack its type or id, or have a number there.
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,1 @@
+"""Azure Resource Manager: storage accounts, vaults, role assignments, event subscriptions, managed identities."""

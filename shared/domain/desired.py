@@ -1,0 +1,65 @@
+"""What a resource should be, derived from the wishes on the customer's, the key's and its own row.
+
+Nothing of this is stored: a change of key or a customer's leaving touches one row, and each resource finds out
+when it is reconciled.
+"""
+
+from dataclasses import dataclass
+
+from shared.domain.findings import Finding
+from shared.domain.identifiers import KeyIdentifier
+from shared.domain.key_health import is_ready
+from shared.domain.model import Customer, Key, Resource, VersionPolicy
+from shared.domain.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protect:
+    """Be encrypted with `key`, at `version`; `follows_latest` leaves Azure's automatic update on.
+
+    `ready` is false while nothing new may be encrypted with the key; `finding` then says why.
+    """
+
+    key: KeyIdentifier
+    version: str | None
+    follows_latest: bool
+    identity: str
+    federated_client_id: str | None
+    ready: bool
+    finding: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Go back to Microsoft-managed keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing can be derived yet."""
+
+    finding: Finding
+
+
+type Desired = Protect | Leave | Wait
+
+
+def derive_desired(
+    customer: Customer, key: Key | None, resource: Resource, *, identity: str, provider_tenant_id: str
+) -> Desired:
+    """Derive the desired state. `identity` is the pool entry's user-assigned identity, as an ARM id."""
+    if customer.leaving_since is not None or resource.releasing_since is not None:
+        return Leave()
+    if key is None:
+        return Wait(Finding(Reason.KEY_NOT_REGISTERED, f"Key {resource.key}."))
+    ready = is_ready(key)
+    why = ", ".join(key.health.reasons) or f"verification {key.verification.state}"
+    return Protect(
+        key=key.identifier.versionless,
+        version=key.target_version,
+        follows_latest=key.version_policy is VersionPolicy.LATEST,
+        identity=identity,
+        federated_client_id=None if customer.tenant_id == provider_tenant_id else customer.application,
+        ready=ready,
+        finding=None if ready else Finding(Reason.KEY_NOT_READY, f"Key {key.name}: {why}."),
+    )

@@ -1,0 +1,42 @@
+"""The phase of a customer: a pure function of its rows."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from shared.domain.model import REVOKED_STATES, Customer, HealthState, Key, Resource, ResourceState
+
+
+class Phase(StrEnum):
+    """Where a customer stands."""
+
+    ONBOARDING = "onboarding"
+    ACTIVE = "active"
+    DEGRADED = "degraded"
+    REVOKED = "revoked"
+    OFFBOARDING = "offboarding"
+    OFFBOARDED = "offboarded"
+
+
+TROUBLED = frozenset(
+    {ResourceState.DRIFTED, ResourceState.BLOCKED, ResourceState.FAILED, ResourceState.GONE, ResourceState.STRANDED}
+)
+WELL = frozenset({HealthState.HEALTHY, HealthState.EXPIRING})
+
+
+def customer_phase(customer: Customer, keys: Iterable[Key], resources: Iterable[Resource]) -> Phase:
+    """Derive the phase. `revoked` means that a key that resources depend on was revoked by the customer."""
+    keys = list(keys)
+    resources = list(resources)
+    if customer.leaving_since is not None:
+        return Phase.OFFBOARDING
+    if customer.onboarded_at is None:
+        return Phase.ONBOARDING
+    needed = {resource.key for resource in resources if resource.is_live}
+    if any(key.health.state in REVOKED_STATES and key.name in needed for key in keys):
+        return Phase.REVOKED
+    troubled = (
+        customer.attention is not None
+        or any(key.health.state not in WELL or key.attention is not None for key in keys)
+        or any(resource.state in TROUBLED or resource.attention is not None for resource in resources)
+    )
+    return Phase.DEGRADED if troubled else Phase.ACTIVE

@@ -1,0 +1,255 @@
+"""Decides the next step of a storage account from its wish, its record and one observation. Pure.
+
+A plan says what to record first and which one update to send then; the answer to the update is the next
+observation, and the same function is asked again until nothing differs. What a crash must not forget (an identity
+about to be added, a version about to be pinned) is recorded before the update that causes it.
+
+Rules that keep data readable:
+- leaving a key or repairing drift first proves that the version in use still unwraps (`proof`);
+- a version that Azure chose itself and CrossKey has not verified yet is never moved back: the key is looked at;
+- an account that somebody put on another key is not taken over unless it was ours before.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from shared.domain.account_observation import (
+    VAULT_MANAGED,
+    AccountUpdate,
+    EncryptWithKey,
+    ObservedAccount,
+    RemoveIdentity,
+    ReturnToMicrosoftManagedKeys,
+    SetKeyVersion,
+)
+from shared.domain.desired import Leave, Protect, Wait
+from shared.domain.entries import EntryType, Notification, Record
+from shared.domain.findings import Finding
+from shared.domain.model import DriftPolicy, Resource, ResourceState, Rotation
+from shared.domain.reasons import Reason
+from shared.domain.storage_situation import Plan, Situation, has_identity, is_on_key, observe, uses_same_key
+
+MISSING_CONFIRMATION = timedelta(seconds=60)
+REPAIR_WINDOW = timedelta(hours=24)
+MAX_REPAIRS = 3
+COVERABLE = ("blob", "file", "queue", "table")
+
+
+def decide_account(situation: Situation) -> Plan:
+    """Choose the next step."""
+    resource, desired, seen = situation.resource, situation.desired, situation.seen
+    if seen is None:
+        return _missing(situation)
+    if resource.missing_since is not None:
+        situation = replace(situation, resource=replace(resource, missing_since=None))
+    match desired:
+        case Leave():
+            return _leave(situation, seen)
+        case Wait(finding):
+            return _settle(situation, seen, ResourceState.BLOCKED, (finding,))
+        case Protect():
+            return _protect(situation, desired, seen)
+
+
+def _missing(situation: Situation) -> Plan:
+    """404: gone only when seen twice, and only when it had ever been there."""
+    resource, now = situation.resource, situation.now
+    if isinstance(situation.desired, Leave):
+        released = replace(resource, state=ResourceState.RELEASED, identity_added=None, findings=())
+        return _record(resource, released, Notification.RESOURCE_RELEASED)
+    if resource.observed is None:
+        blocked = replace(resource, state=ResourceState.BLOCKED, findings=(Finding(Reason.RESOURCE_NOT_FOUND),))
+        return _record(resource, blocked, Record.RESOURCE_OBSERVED)
+    if resource.missing_since is None:
+        return _record(
+            resource,
+            replace(resource, missing_since=now),
+            Record.RESOURCE_OBSERVED,
+            look_again_after=MISSING_CONFIRMATION,
+        )
+    if now - resource.missing_since < MISSING_CONFIRMATION:
+        return Plan(resource=resource, look_again_after=MISSING_CONFIRMATION)
+    gone = replace(resource, state=ResourceState.GONE, findings=(Finding(Reason.RESOURCE_NOT_FOUND),))
+    return _record(resource, gone, Notification.RESOURCE_GONE)
+
+
+def _leave(situation: Situation, seen: ObservedAccount) -> Plan:
+    resource, entry = situation.resource, None
+    if resource.state is not ResourceState.RELEASING:
+        resource, entry = replace(resource, state=ResourceState.RELEASING, findings=()), Record.RESOURCE_RELEASING
+    on_vault_key = seen.key_source.lower() == VAULT_MANAGED.lower()
+    if on_vault_key and _on_registered_key(resource, seen):
+        update = ReturnToMicrosoftManagedKeys()
+        return Plan(resource=resource, entry=entry, update=update, proof=seen.current_version)
+    if resource.identity_added is not None and not on_vault_key and has_identity(seen, resource.identity_added):
+        return Plan(resource=resource, entry=entry, update=RemoveIdentity(identity=resource.identity_added))
+    findings = (Finding(Reason.ANOTHER_KEY_IN_USE, f"{seen.current_key}."),) if on_vault_key else ()
+    released = replace(
+        resource,
+        state=ResourceState.RELEASED,
+        identity_added=None,
+        rotation=None,
+        findings=findings,
+        observed=observe(seen),
+        observed_at=situation.now,
+    )
+    return Plan(resource=released, entry=Notification.RESOURCE_RELEASED)
+
+
+def _on_registered_key(resource: Resource, seen: ObservedAccount) -> bool:
+    """Whether the account is on the key we recorded, or was being moved to it when the release came."""
+    if resource.observed is None or resource.observed.key_identifier is None or seen.current_key is None:
+        return resource.identity_added is not None and has_identity(seen, resource.identity_added)
+    recorded = resource.observed.key_identifier.rpartition("/")[0]
+    return recorded.lower() == str(seen.current_key.versionless).lower()
+
+
+def _protect(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan:
+    if not is_on_key(seen, wish):
+        return _take_back(situation, wish, seen)
+    if wish.version is not None and seen.current_version != wish.version:
+        return _move(situation, wish, seen)
+    if wish.follows_latest and not seen.follows_latest:
+        return _unpin(situation, wish, seen)
+    if not wish.follows_latest and seen.follows_latest and wish.version is not None:
+        return Plan(resource=situation.resource, update=_set_version(wish, wish.version))
+    return _converged(situation, seen)
+
+
+def _take_back(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan:
+    """The account is not on the key: it never was, or somebody else changed it."""
+    match situation.resource.state:
+        case ResourceState.PROTECTED:
+            return _drift(situation, seen, f"Found {seen.current_key or seen.key_source}.")
+        case ResourceState.DRIFTED:
+            return _repair(situation, wish, _encryption(wish))
+        case _:
+            return _encrypt(situation, wish, seen)
+
+
+def _encrypt(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan:
+    resource = situation.resource
+    if not wish.ready:
+        return _settle(situation, seen, ResourceState.BLOCKED, _findings(wish))
+    on_another = seen.key_source.lower() == VAULT_MANAGED.lower() and not uses_same_key(seen, wish)
+    if on_another and resource.state is not ResourceState.APPLYING:
+        finding = Finding(Reason.ANOTHER_KEY_IN_USE, f"{seen.current_key or seen.vault_uri}.")
+        return _settle(situation, seen, ResourceState.BLOCKED, (finding,))
+    update = _encryption(wish)
+    added = resource.identity_added or (None if has_identity(seen, wish.identity) else wish.identity)
+    if resource.state in (ResourceState.APPLYING, ResourceState.FAILED) and added == resource.identity_added:
+        return Plan(resource=resource, update=update)
+    applying = replace(resource, state=ResourceState.APPLYING, identity_added=added, findings=())
+    return Plan(resource=applying, entry=Record.RESOURCE_APPLYING, update=update)
+
+
+def _move(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan:
+    """The account is on the key but on another version than wished."""
+    resource = situation.resource
+    recorded = None if resource.observed is None else resource.observed.version_in_use
+    chosen_by_azure = seen.follows_latest and seen.current_version != recorded
+    if wish.follows_latest and chosen_by_azure:
+        return replace(_converged(situation, seen), check_key=True)
+    if wish.version is None or not wish.ready:
+        return _settle(situation, seen, ResourceState.PROTECTED, _findings(wish))
+    if resource.rotation is not None and resource.rotation.version == wish.version:
+        return Plan(resource=resource, update=_set_version(wish, wish.version))
+    if wish.follows_latest and seen.follows_latest and situation.versionless_moves is not False:
+        return Plan(resource=resource, update=_set_version(wish, None))
+    rotating = replace(resource, rotation=Rotation(version=wish.version, begun_at=situation.now))
+    return Plan(resource=rotating, entry=Record.RESOURCE_ROTATING, update=_set_version(wish, wish.version))
+
+
+def _unpin(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan:
+    """On the wished version but pinned to it: finish our own move, or undo somebody else's pin."""
+    resource = situation.resource
+    if resource.state is ResourceState.DRIFTED:
+        return _repair(situation, wish, _set_version(wish, None))
+    if resource.rotation is not None or resource.state is not ResourceState.PROTECTED:
+        return Plan(resource=resource, update=_set_version(wish, None))
+    return _drift(situation, seen, f"Version {seen.key_version} was pinned.")
+
+
+def _drift(situation: Situation, seen: ObservedAccount, detail: str) -> Plan:
+    resource = situation.resource
+    drifted = replace(
+        resource,
+        state=ResourceState.DRIFTED,
+        findings=(Finding(Reason.DRIFTED, detail),),
+        observed=observe(seen),
+        observed_at=situation.now,
+    )
+    repairs = resource.drift_policy is DriftPolicy.REPAIR
+    return _record(resource, drifted, Notification.RESOURCE_DRIFTED, look_again_after=timedelta() if repairs else None)
+
+
+def _repair(situation: Situation, wish: Protect, update: AccountUpdate) -> Plan:
+    resource = situation.resource
+    recent = tuple(at for at in resource.repairs if situation.now - at < REPAIR_WINDOW)
+    if resource.drift_policy is DriftPolicy.REPORT or not wish.ready:
+        return Plan(resource=resource)
+    if len(recent) >= MAX_REPAIRS:
+        finding = Finding(Reason.REPAIRS_EXHAUSTED)
+        if finding in resource.findings:
+            return Plan(resource=resource)
+        exhausted = replace(resource, findings=(*resource.findings, finding))
+        return _record(resource, exhausted, Notification.ATTENTION_NEEDED)
+    repairing = replace(resource, state=ResourceState.APPLYING, repairs=(*recent, situation.now), findings=())
+    return Plan(resource=repairing, entry=Record.RESOURCE_APPLYING, update=update, proof=wish.version)
+
+
+def _converged(situation: Situation, seen: ObservedAccount) -> Plan:
+    resource = situation.resource
+    before = resource.observed
+    uncovered = tuple(service for service in COVERABLE if service not in seen.covered_services)
+    findings = (Finding(Reason.SERVICES_NOT_COVERED, f"{', '.join(uncovered)}."),) if uncovered else ()
+    after = replace(
+        resource,
+        state=ResourceState.PROTECTED,
+        findings=findings,
+        observed=observe(seen),
+        observed_at=situation.now,
+        rotation=None,
+        attention=None,
+    )
+    if replace(after, observed_at=resource.observed_at) == resource:
+        return Plan(resource=resource)
+    if resource.state is not ResourceState.PROTECTED:
+        return _record(resource, after, Notification.RESOURCE_PROTECTED)
+    if before is None or before.version_in_use != seen.current_version:
+        return _record(resource, after, Notification.RESOURCE_ROTATED)
+    return _record(resource, after, Record.RESOURCE_OBSERVED)
+
+
+def _settle(situation: Situation, seen: ObservedAccount, state: ResourceState, findings: tuple[Finding, ...]) -> Plan:
+    """Nothing can be done now: record the state and why, if that is news."""
+    resource = situation.resource
+    after = replace(resource, state=state, findings=findings, observed=observe(seen), observed_at=situation.now)
+    if replace(after, observed_at=resource.observed_at) == resource:
+        return Plan(resource=resource)
+    return _record(resource, after, Record.RESOURCE_OBSERVED)
+
+
+def _record(before: Resource, after: Resource, entry: EntryType, *, look_again_after: timedelta | None = None) -> Plan:
+    if after == before:
+        return Plan(resource=before, look_again_after=look_again_after)
+    return Plan(resource=after, entry=entry, look_again_after=look_again_after)
+
+
+def _encryption(wish: Protect) -> EncryptWithKey:
+    return EncryptWithKey(
+        key=wish.key,
+        version=None if wish.follows_latest else wish.version,
+        identity=wish.identity,
+        federated_client_id=wish.federated_client_id,
+    )
+
+
+def _set_version(wish: Protect, version: str | None) -> SetKeyVersion:
+    return SetKeyVersion(
+        key=wish.key, version=version, identity=wish.identity, federated_client_id=wish.federated_client_id
+    )
+
+
+def _findings(wish: Protect) -> tuple[Finding, ...]:
+    return () if wish.finding is None else (wish.finding,)

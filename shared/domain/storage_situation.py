@@ -1,0 +1,72 @@
+"""What a storage account's next step depends on, and what it looks like: the input and output of `storage_plan`."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.domain.account_observation import VAULT_MANAGED, AccountUpdate, ObservedAccount
+from shared.domain.desired import Desired, Protect
+from shared.domain.entries import EntryType
+from shared.domain.identifiers import same_arm_id
+from shared.domain.model import ObservedEncryption, Resource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """Everything the decision depends on. `versionless_moves` is the subscription's memory of Azure's behaviour."""
+
+    resource: Resource
+    desired: Desired
+    seen: ObservedAccount | None
+    now: datetime
+    versionless_moves: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The next step. Record `resource` under `entry` (None: nothing to record), then send `update` (None: done).
+
+    `proof` is the version that must unwrap before the update; `look_again_after` asks for another look;
+    `check_key` says that the key has a version we do not know.
+    """
+
+    resource: Resource
+    entry: EntryType | None = None
+    update: AccountUpdate | None = None
+    proof: str | None = None
+    look_again_after: timedelta | None = None
+    check_key: bool = False
+
+
+def observe(seen: ObservedAccount) -> ObservedEncryption:
+    """What is recorded of an observation."""
+    return ObservedEncryption(
+        key_source=seen.key_source,
+        key_identifier=None if seen.current_key is None else str(seen.current_key),
+        version_in_use=seen.current_version,
+        rotated_at=seen.rotated_at,
+        coverage=seen.covered_services,
+    )
+
+
+def is_on_key(seen: ObservedAccount, wish: Protect) -> bool:
+    """Whether the account is encrypted with the wished key, through the wished identity and application."""
+    return (
+        uses_same_key(seen, wish)
+        and seen.encryption_identity is not None
+        and same_arm_id(seen.encryption_identity, wish.identity)
+        and (seen.federated_client_id or "").lower() == (wish.federated_client_id or "").lower()
+    )
+
+
+def uses_same_key(seen: ObservedAccount, wish: Protect) -> bool:
+    """Whether the account is encrypted with the wished key, whatever its version."""
+    return (
+        seen.key_source.lower() == VAULT_MANAGED.lower()
+        and (seen.vault_uri or "").rstrip("/").lower() == wish.key.vault_uri
+        and (seen.key_name or "").lower() == wish.key.key_name.lower()
+    )
+
+
+def has_identity(seen: ObservedAccount, identity: str) -> bool:
+    """Whether the account carries the user-assigned identity."""
+    return any(same_arm_id(present, identity) for present in seen.user_assigned)

@@ -1,0 +1,102 @@
+"""Check one key: observe it in its vault, decide, record, and queue what follows. The same whatever woke it.
+
+Whoever calls says nothing about why except in `origin`; `thorough` asks for a probe (wrap and unwrap by the vault),
+which is otherwise made on doubt: never verified, another version than recorded, or a suspected revocation.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from shared.bundle import Bundle
+from shared.domain.entries import Origin
+from shared.domain.findings import CheckResult
+from shared.domain.key_checks import Look, owns_key, run_checks
+from shared.domain.key_health import KeyPlan, decide_key
+from shared.domain.model import Customer, Key, OwnershipState
+from shared.domain.reasons import Reason
+from shared.domain.work import WorkKind
+from shared.errors import StaleWrite
+from shared.services.commits import commit, enqueue
+from shared.services.lookups import find_customer, find_key
+from shared.services.observe_key import observe_key
+from shared.stores import Claim, Stored
+from shared.telemetry import Event, log_event
+
+RACES = 3
+PROPAGATION_DELAY = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyCheck:
+    """A key's row after a look, and the full report of this look. `customer` is as it was read."""
+
+    customer: Customer
+    key: Stored[Key]
+    checks: tuple[CheckResult, ...]
+
+    @property
+    def waits_for_role(self) -> bool:
+        """Whether a role assignment may still be on its way."""
+        return any(check.reason is Reason.ROLE_PROPAGATING for check in self.checks)
+
+
+async def check_key(bundle: Bundle, customer_id: str, name: str, *, origin: Origin, thorough: bool = False) -> KeyCheck:
+    """Check a key and answer its row with the full report of this look.
+
+    Raises `NotFound`, `StaleWrite` after several lost races, and whatever the tables raise; what the vault and
+    Microsoft Entra answer is data and raises nothing.
+    """
+    for _ in range(RACES - 1):
+        try:
+            return await _check_once(bundle, customer_id, name, origin=origin, thorough=thorough)
+        except StaleWrite:
+            log_event(Event.STALE_WRITE, customer_id=customer_id, object=name)
+    return await _check_once(bundle, customer_id, name, origin=origin, thorough=thorough)
+
+
+async def _check_once(bundle: Bundle, customer_id: str, name: str, *, origin: Origin, thorough: bool) -> KeyCheck:
+    customer = (await find_customer(bundle, customer_id)).value
+    stored = await find_key(bundle, customer_id, name)
+    seen = await observe_key(bundle, customer, stored.value, thorough=thorough)
+    look = Look(customer=customer, key=stored.value, seen=seen, now=bundle.clock.now())
+    look = replace(look, claimed_elsewhere=await _claim_if_proven(bundle, look))
+    checks = run_checks(look)
+    plan = decide_key(look, checks)
+    for position, step in enumerate(plan.steps, start=1):
+        last = position == len(plan.steps)
+        stored = await commit(bundle, step.key, step.type, step.data, previous=stored, origin=origin, wakes=last)
+    await _follow_up(bundle, customer, stored.value, plan, origin=origin)
+    return KeyCheck(customer=customer, key=stored, checks=checks)
+
+
+async def _claim_if_proven(bundle: Bundle, look: Look) -> bool:
+    """Claim the key before its ownership is recorded; true when somebody else holds it."""
+    key = look.key
+    if key.ownership.state is not OwnershipState.UNPROVEN or not owns_key(look):
+        return False
+    wanted = Claim(
+        kind="key",
+        identifier=key.identifier.claim,
+        customer_id=key.customer_id,
+        row=key.row,
+        claimed_at=look.now,
+    )
+    held = await bundle.claims.claim(wanted)
+    return (held.customer_id, held.row) != (wanted.customer_id, wanted.row)
+
+
+async def _follow_up(bundle: Bundle, customer: Customer, key: Key, plan: KeyPlan, *, origin: Origin) -> None:
+    if plan.moves_resources:
+        await queue_resources(bundle, key, origin=origin)
+    if plan.look_again_after is not None and plan.steps:
+        await enqueue(bundle, WorkKind.CHECK_KEY, key.customer_id, key.name, origin=origin, delay=plan.look_again_after)
+    unwelcomed = customer.onboarded_at is None and key.latest_version is not None
+    if (plan.consent is not None and plan.consent is not customer.consent.state) or unwelcomed:
+        await enqueue(bundle, WorkKind.CHECK_CUSTOMER, key.customer_id, origin=origin)
+
+
+async def queue_resources(bundle: Bundle, key: Key, *, origin: Origin) -> None:
+    """Queue a look at every live resource of a key."""
+    for stored in await bundle.state.read_resources(key.customer_id):
+        if stored.value.key == key.name and stored.value.is_live:
+            await enqueue(bundle, WorkKind.RECONCILE_RESOURCE, key.customer_id, stored.value.name, origin=origin)

@@ -1,0 +1,63 @@
+"""Commits a row with its entry and wakes the timeline's drainer; the only way services change state.
+
+The wake-up comes after the commit. If the process dies between the two, the sweep finds the entry in the outbox.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from shared.bundle import Bundle
+from shared.domain.entries import Entry, EntryType, Origin
+from shared.domain.model import StateRow
+from shared.domain.work import WorkItem, WorkKind
+from shared.errors import PreconditionFailed
+from shared.stores import Stored
+
+
+async def commit[T: StateRow](
+    bundle: Bundle,
+    value: T,
+    entry_type: EntryType,
+    data: dict[str, Any],
+    *,
+    previous: Stored[T] | None,
+    origin: Origin,
+    wakes: bool = True,
+) -> Stored[T]:
+    """Create or replace a row. `wakes` false when another commit of the same run follows. Raises `StaleWrite`."""
+    entry = Entry(type=entry_type, data=data, origin=origin)
+    stored = await bundle.state.commit(value, entry, previous=previous, now=bundle.clock.now())
+    if wakes:
+        await enqueue(bundle, WorkKind.DRAIN_TIMELINE, value.customer_id, origin=origin)
+    return stored
+
+
+async def remove[T: StateRow](
+    bundle: Bundle, previous: Stored[T], entry_type: EntryType, data: dict[str, Any], *, origin: Origin
+) -> None:
+    """Delete a row. Raises `StaleWrite`."""
+    entry = Entry(type=entry_type, data=data, origin=origin)
+    await bundle.state.remove(previous, entry, now=bundle.clock.now())
+    await enqueue(bundle, WorkKind.DRAIN_TIMELINE, previous.value.customer_id, origin=origin)
+
+
+async def enqueue(
+    bundle: Bundle,
+    kind: WorkKind,
+    customer_id: str,
+    name: str = "",
+    *,
+    origin: Origin,
+    delay: timedelta = timedelta(),
+) -> None:
+    """Put a fresh work item on the queue."""
+    item = WorkItem(id=bundle.randomness.new_id(), kind=kind, customer_id=customer_id, name=name, origin=origin)
+    await bundle.queue.enqueue(item, delay=delay)
+
+
+def require_match[T: StateRow](stored: Stored[T] | None, if_match: str | None) -> None:
+    """Honour If-Match: `*` asks that the row exists, anything else names its ETag."""
+    if if_match is None:
+        return
+    if stored is None or (if_match.strip() != "*" and if_match.strip() != stored.etag):
+        raise PreconditionFailed("The object changed since it was read; read it again and repeat.", target="If-Match")

@@ -1,0 +1,192 @@
+"""Keys: registering which key of the customer's vault protects resources, reading, verifying and removing it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from shared.bundle import Bundle
+from shared.domain.entries import Origin, Record
+from shared.domain.findings import CheckResult
+from shared.domain.identifiers import KeyIdentifier
+from shared.domain.model import Customer, Key, VersionPolicy
+from shared.domain.work import WorkKind
+from shared.errors import BadInput, Conflict
+from shared.services.check_key import check_key, queue_resources
+from shared.services.commits import commit, enqueue, remove, require_match
+from shared.services.lookups import find_customer, find_key, parse_key_identifier, parse_name
+from shared.stores import Stored
+
+MAX_RESOURCE_ID = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyView:
+    """A key as it is shown. `checks` is the report of the look just made, or the recorded one."""
+
+    customer: Customer
+    key: Stored[Key]
+    checks: tuple[CheckResult, ...]
+    versions_in_use: list[str]
+
+
+async def put_key(
+    bundle: Bundle,
+    customer_id: str,
+    name: str,
+    *,
+    key_identifier: str,
+    version_policy: str,
+    vault_resource_id: str | None,
+    if_match: str | None,
+    origin: Origin,
+) -> tuple[Stored[Key], bool]:
+    """Register a key, or change how its versions are followed; the same again changes nothing.
+
+    Nothing is asked of the vault here: the check is queued. The identifier of a registered key cannot be changed
+    while the registration exists, since resources depend on it.
+    """
+    name = parse_name(name, "keyName")
+    identifier = parse_key_identifier(key_identifier)
+    policy, pinned = _version_policy(version_policy, identifier)
+    vault_id = _vault_resource_id(vault_resource_id)
+    await find_customer(bundle, customer_id)
+    stored = await bundle.state.read_key(customer_id, name)
+    require_match(stored, if_match)
+    if stored is None:
+        await _refuse_held_key(bundle, customer_id, name, identifier)
+        key = Key(
+            customer_id=customer_id,
+            name=name,
+            identifier=identifier.versionless,
+            registered_at=bundle.clock.now(),
+            version_policy=policy,
+            pinned_version=pinned,
+            vault_resource_id=vault_id,
+        )
+        created = await commit(bundle, key, Record.KEY_REGISTERED, _data(key), previous=None, origin=origin)
+        await enqueue(bundle, WorkKind.CHECK_KEY, customer_id, name, origin=origin)
+        return created, True
+    if not stored.value.identifier.names_same_key(identifier):
+        raise Conflict(
+            "The identifier of a registered key cannot be changed; register the other key under another name.",
+            target="keyIdentifier",
+            code="KeyIdentifierFixed",
+        )
+    changed = replace(
+        stored.value,
+        version_policy=policy,
+        pinned_version=pinned,
+        vault_resource_id=vault_id or stored.value.vault_resource_id,
+    )
+    if changed == stored.value:
+        return stored, False
+    stored = await commit(bundle, changed, Record.KEY_CHANGED, _data(changed), previous=stored, origin=origin)
+    await queue_resources(bundle, changed, origin=origin)
+    return stored, False
+
+
+async def get_key(bundle: Bundle, customer_id: str, name: str) -> KeyView:
+    """Read a key with its recorded report. Raises `NotFound`."""
+    customer = (await find_customer(bundle, customer_id)).value
+    stored = await find_key(bundle, customer_id, name)
+    return await _view(bundle, customer, stored, stored.value.verification.checks)
+
+
+async def verify_key(bundle: Bundle, customer_id: str, name: str, *, origin: Origin) -> KeyView:
+    """Check now, with a probe and a fresh token, and answer the full report of this look."""
+    checked = await check_key(bundle, customer_id, name, origin=origin, thorough=True)
+    return await _view(bundle, checked.customer, checked.key, checked.checks)
+
+
+async def remove_key(bundle: Bundle, customer_id: str, name: str, *, if_match: str | None, origin: Origin) -> None:
+    """Remove a registration that no resource depends on: state first, claim last."""
+    await find_customer(bundle, customer_id)
+    stored = await find_key(bundle, customer_id, name)
+    require_match(stored, if_match)
+    users = [
+        resource.value.name
+        for resource in await bundle.state.read_resources(customer_id)
+        if resource.value.key == name and resource.value.is_live
+    ]
+    if users:
+        raise Conflict(
+            f"Key {name} protects {len(users)} resource(s), such as {users[0]}; release them first.",
+            target="keyName",
+            code="KeyInUse",
+        )
+    key = stored.value
+    await remove(bundle, stored, Record.KEY_REMOVED, _data(key), origin=origin)
+    await bundle.claims.release("key", key.identifier.claim, customer_id=customer_id, row=key.row)
+
+
+async def _view(bundle: Bundle, customer: Customer, stored: Stored[Key], checks: tuple[CheckResult, ...]) -> KeyView:
+    resources = await bundle.state.read_resources(customer.customer_id)
+    return KeyView(
+        customer=customer,
+        key=stored,
+        checks=checks,
+        versions_in_use=versions_in_use(stored.value, resources),
+    )
+
+
+def versions_in_use(key: Key, resources: Any) -> list[str]:
+    """The versions that live resources of a key were last seen on."""
+    return sorted(
+        {
+            stored.value.observed.version_in_use
+            for stored in resources
+            if stored.value.key == key.name
+            and stored.value.is_live
+            and stored.value.observed is not None
+            and stored.value.observed.version_in_use is not None
+        }
+    )
+
+
+async def _refuse_held_key(bundle: Bundle, customer_id: str, name: str, identifier: KeyIdentifier) -> None:
+    claim = await bundle.claims.find("key", identifier.claim)
+    if claim is not None and (claim.customer_id, claim.row) != (customer_id, f"key:{name}"):
+        raise Conflict("This key is already in use.", target="keyIdentifier", code="KeyClaimed")
+
+
+def _version_policy(text: str, identifier: KeyIdentifier) -> tuple[VersionPolicy, str | None]:
+    """`latest` needs a versionless identifier, `pinned` a versioned one."""
+    if text == VersionPolicy.LATEST:
+        if identifier.version is not None:
+            raise BadInput(
+                "keyIdentifier must not name a version when versionPolicy is latest.",
+                target="keyIdentifier",
+                code="KeyVersionNotExpected",
+            )
+        return VersionPolicy.LATEST, None
+    if text == VersionPolicy.PINNED:
+        if identifier.version is None:
+            raise BadInput(
+                "keyIdentifier must name a version when versionPolicy is pinned.",
+                target="keyIdentifier",
+                code="KeyVersionExpected",
+            )
+        return VersionPolicy.PINNED, identifier.version
+    raise BadInput("versionPolicy must be latest or pinned.", target="versionPolicy", code="VersionPolicyUnknown")
+
+
+def _vault_resource_id(text: str | None) -> str | None:
+    if text is None:
+        return None
+    parts = text.lower().split("/")
+    if len(text) > MAX_RESOURCE_ID or len(parts) != 9 or parts[6:8] != ["microsoft.keyvault", "vaults"]:
+        raise BadInput(
+            "vaultResourceId must be /subscriptions/<guid>/resourceGroups/<group>"
+            "/providers/Microsoft.KeyVault/vaults/<name>.",
+            target="vaultResourceId",
+            code="VaultResourceIdMalformed",
+        )
+    return text
+
+
+def _data(key: Key) -> dict[str, Any]:
+    return {
+        "key": key.name,
+        "keyIdentifier": str(key.identifier),
+        "versionPolicy": key.version_policy.value,
+        "pinnedVersion": key.pinned_version,
+    }

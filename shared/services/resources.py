@@ -1,0 +1,243 @@
+"""Resources: asking that a storage account be protected with a key, or released from it; and the plan of either."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from shared.bundle import Bundle
+from shared.domain.desired import Desired, Leave, Protect, Wait, derive_desired
+from shared.domain.entries import Origin, Record
+from shared.domain.findings import Finding
+from shared.domain.identifiers import StorageAccountId
+from shared.domain.model import Customer, DriftPolicy, Key, Operation, OperationKind, Resource, ResourceState
+from shared.domain.storage_plan import decide_account
+from shared.domain.storage_situation import Situation
+from shared.domain.work import WorkKind
+from shared.errors import BadInput, Conflict, NotFound
+from shared.services.commits import commit, enqueue, require_match
+from shared.services.customers import pool_application
+from shared.services.lookups import find_customer, find_key, find_resource, parse_name, parse_resource_id
+from shared.services.operations import begin_operation, supersede_operation
+from shared.stores import Claim, Stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceView:
+    """A resource with what it should be."""
+
+    resource: Stored[Resource]
+    desired: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourcePlan:
+    """What would be sent to Resource Manager now, and what stands in the way."""
+
+    steps: list[dict[str, Any]]
+    findings: list[Finding]
+
+
+async def put_resource(
+    bundle: Bundle,
+    customer_id: str,
+    name: str,
+    *,
+    resource_id: str,
+    key: str,
+    drift_policy: str,
+    if_match: str | None,
+    origin: Origin,
+) -> tuple[Stored[Resource], Operation | None]:
+    """Ask that a resource be protected: claim, then state; the reconciler acts.
+
+    The same wish again answers the operation that stands for it and writes nothing. A released resource may be
+    protected again. Raises `Conflict` when another registration holds the resource.
+    """
+    wish = await _parse(bundle, customer_id, name, resource_id=resource_id, key=key, drift_policy=drift_policy)
+    stored = await bundle.state.read_resource(customer_id, wish.name)
+    require_match(stored, if_match)
+    if stored is not None and stored.value.is_live:
+        return await _change_live(bundle, stored, wish, origin=origin)
+    await _claim(bundle, wish)
+    operation = await begin_operation(bundle, customer_id, OperationKind.PROTECT, wish.row, origin=origin)
+    registered = replace(wish, operation_id=operation.operation_id)
+    stored = await commit(
+        bundle, registered, Record.RESOURCE_REGISTERED, _data(registered), previous=stored, origin=origin
+    )
+    await enqueue(bundle, WorkKind.RECONCILE_RESOURCE, customer_id, wish.name, origin=origin)
+    return stored, operation
+
+
+async def _change_live(
+    bundle: Bundle, stored: Stored[Resource], wish: Resource, *, origin: Origin
+) -> tuple[Stored[Resource], Operation | None]:
+    """PUT over a resource that is still protected, or on its way there or back."""
+    present = stored.value
+    if present.resource_id.claim != wish.resource_id.claim or present.key != wish.key:
+        raise Conflict(
+            "A registered resource keeps its resourceId and key; release it first.", target="key", code="ResourceFixed"
+        )
+    wanted = replace(present, drift_policy=wish.drift_policy, releasing_since=None)
+    if wanted == present:
+        return stored, await _operation_of(bundle, present)
+    operation = await _operation_of(bundle, present)
+    if present.releasing_since is not None:
+        await supersede_operation(bundle, present, origin=origin)
+        operation = await begin_operation(
+            bundle, present.customer_id, OperationKind.PROTECT, present.row, origin=origin
+        )
+        wanted = replace(wanted, operation_id=operation.operation_id, state=ResourceState.PENDING)
+    stored = await commit(bundle, wanted, Record.RESOURCE_CHANGED, _data(wanted), previous=stored, origin=origin)
+    await enqueue(bundle, WorkKind.RECONCILE_RESOURCE, wanted.customer_id, wanted.name, origin=origin)
+    return stored, operation
+
+
+async def release_resource(
+    bundle: Bundle, customer_id: str, name: str, *, if_match: str | None, origin: Origin
+) -> tuple[Stored[Resource], Operation | None]:
+    """Ask that a resource go back to Microsoft-managed keys. Asking again answers the same operation."""
+    await find_customer(bundle, customer_id)
+    stored = await find_resource(bundle, customer_id, name)
+    require_match(stored, if_match)
+    resource = stored.value
+    if resource.releasing_since is not None or not resource.is_live:
+        return stored, await _operation_of(bundle, resource)
+    await supersede_operation(bundle, resource, origin=origin)
+    operation = await begin_operation(bundle, customer_id, OperationKind.RELEASE, resource.row, origin=origin)
+    releasing = replace(
+        resource,
+        releasing_since=bundle.clock.now(),
+        state=ResourceState.RELEASING,
+        operation_id=operation.operation_id,
+        findings=(),
+    )
+    stored = await commit(
+        bundle, releasing, Record.RESOURCE_RELEASING, _data(releasing), previous=stored, origin=origin
+    )
+    await enqueue(bundle, WorkKind.RECONCILE_RESOURCE, customer_id, resource.name, origin=origin)
+    return stored, operation
+
+
+async def plan_resource(
+    bundle: Bundle, customer_id: str, name: str, *, resource_id: str, key: str, drift_policy: str
+) -> ResourcePlan:
+    """Show the next request that would be sent, exactly; changes nothing."""
+    wish = await _parse(bundle, customer_id, name, resource_id=resource_id, key=key, drift_policy=drift_policy)
+    customer = (await find_customer(bundle, customer_id)).value
+    stored = await bundle.state.read_resource(customer_id, wish.name)
+    resource = stored.value if stored is not None and stored.value.is_live else wish
+    desired = await desired_of(bundle, customer, resource)
+    seen = await bundle.accounts.read(resource.resource_id)
+    plan = decide_account(Situation(resource=resource, desired=desired, seen=seen, now=bundle.clock.now()))
+    steps = []
+    if plan.update is not None and seen is not None:
+        steps.append(bundle.accounts.describe(resource.resource_id, plan.update, present=seen))
+    return ResourcePlan(steps=steps, findings=list(plan.resource.findings))
+
+
+async def get_resource(bundle: Bundle, customer_id: str, name: str) -> ResourceView:
+    """Read a resource with its derived desired state. Raises `NotFound`."""
+    customer = (await find_customer(bundle, customer_id)).value
+    stored = await find_resource(bundle, customer_id, name)
+    return ResourceView(resource=stored, desired=_show(await desired_of(bundle, customer, stored.value)))
+
+
+async def request_reconcile(bundle: Bundle, customer_id: str, name: str, *, origin: Origin) -> None:
+    """Queue a look at a resource now."""
+    await find_customer(bundle, customer_id)
+    stored = await find_resource(bundle, customer_id, name)
+    await enqueue(bundle, WorkKind.RECONCILE_RESOURCE, customer_id, stored.value.name, origin=origin)
+
+
+async def desired_of(
+    bundle: Bundle, customer: Customer, resource: Resource, *, key: Stored[Key] | None = None
+) -> Desired:
+    """Derive what a resource should be from the rows as they are now."""
+    stored = key or await bundle.state.read_key(customer.customer_id, resource.key)
+    return derive_desired(
+        customer,
+        None if stored is None else stored.value,
+        resource,
+        identity=pool_application(bundle, customer).identity_resource_id,
+        provider_tenant_id=bundle.settings.provider_tenant_id,
+    )
+
+
+async def _parse(
+    bundle: Bundle, customer_id: str, name: str, *, resource_id: str, key: str, drift_policy: str
+) -> Resource:
+    name = parse_name(name, "resourceName")
+    account = parse_resource_id(resource_id)
+    _require_own_subscription(bundle, account)
+    if drift_policy not in set(DriftPolicy):
+        raise BadInput("driftPolicy must be repair or report.", target="driftPolicy", code="DriftPolicyUnknown")
+    key = parse_name(key, "key")
+    customer = (await find_customer(bundle, customer_id)).value
+    if customer.leaving_since is not None:
+        raise Conflict("The customer is being offboarded.", target="customerId", code="CustomerLeaving")
+    try:
+        await find_key(bundle, customer_id, key)
+    except NotFound as error:
+        raise BadInput(f"Customer {customer_id} has no key {key}.", target="key", code="KeyNotRegistered") from error
+    return Resource(
+        customer_id=customer_id,
+        name=name,
+        resource_id=account,
+        key=key,
+        registered_at=bundle.clock.now(),
+        drift_policy=DriftPolicy(drift_policy),
+    )
+
+
+def _require_own_subscription(bundle: Bundle, account: StorageAccountId) -> None:
+    if account.subscription_id not in bundle.settings.subscriptions:
+        raise BadInput(
+            f"Subscription {account.subscription_id} is not one of the provider's (CROSSKEY_SUBSCRIPTIONS).",
+            target="resourceId",
+            code="SubscriptionNotAllowed",
+        )
+
+
+async def _claim(bundle: Bundle, wish: Resource) -> None:
+    wanted = Claim(
+        kind="resource",
+        identifier=wish.resource_id.claim,
+        customer_id=wish.customer_id,
+        row=wish.row,
+        claimed_at=bundle.clock.now(),
+    )
+    held = await bundle.claims.claim(wanted)
+    if (held.customer_id, held.row) != (wanted.customer_id, wanted.row):
+        raise Conflict("This resource is already in use.", target="resourceId", code="ResourceClaimed")
+
+
+async def _operation_of(bundle: Bundle, resource: Resource) -> Operation | None:
+    if resource.operation_id is None:
+        return None
+    stored = await bundle.state.read_operation(resource.customer_id, resource.operation_id)
+    return None if stored is None else stored.value
+
+
+def _show(desired: Desired) -> dict[str, Any]:
+    match desired:
+        case Leave():
+            return {"keySource": "Microsoft.Storage"}
+        case Wait(finding):
+            return {"waitsFor": finding.reason.value}
+        case Protect():
+            return {
+                "keySource": "Microsoft.Keyvault",
+                "keyIdentifier": str(desired.key),
+                "version": desired.version,
+                "followsLatest": desired.follows_latest,
+                "ready": desired.ready,
+            }
+
+
+def _data(resource: Resource) -> dict[str, Any]:
+    return {
+        "resource": resource.name,
+        "resourceId": str(resource.resource_id),
+        "key": resource.key,
+        "driftPolicy": resource.drift_policy.value,
+        "operation": resource.operation_id,
+    }

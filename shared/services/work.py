@@ -1,0 +1,97 @@
+"""Performs one work item, whatever it is. What must wait succeeds after enqueuing its own successor with a delay.
+
+Faults of Azure become delayed successors, `MAX_ATTEMPTS` at most; then the error is raised, and the host's poison
+queue sets the object aside for a person. What is raised otherwise is unexpected.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+
+from shared.bundle import Bundle
+from shared.domain.work import MAX_ATTEMPTS, WorkItem, WorkKind, backoff
+from shared.errors import CrossKeyError, NotFound, StaleWrite, Unavailable
+from shared.services.check_key import PROPAGATION_DELAY, check_key
+from shared.services.consent import confirm_consent
+from shared.services.drain import DrainedElsewhere, drain_timeline
+from shared.services.reconcile_resource import reconcile_resource
+from shared.services.sweep import sweep_range
+from shared.telemetry import Event, log_event
+
+SHORT_DELAY = timedelta(seconds=2)
+
+
+async def perform(bundle: Bundle, item: WorkItem) -> None:
+    """Do the work, or see to it that it is done later."""
+    log_event(
+        Event.WORK_STARTED,
+        work_item=item.id,
+        kind=item.kind.value,
+        customer_id=item.customer_id,
+        object=item.name,
+        cause=item.origin.cause,
+        attempt=item.attempt,
+    )
+    try:
+        again = await _WORK[item.kind](bundle, item)
+    except NotFound:
+        # The object was removed after the item was queued: there is nothing left to look at.
+        log_event(Event.WORK_OBSOLETE, work_item=item.id, customer_id=item.customer_id, object=item.name)
+        return
+    except CrossKeyError as error:
+        await _later(bundle, item, error)
+        return
+    if again is not None and item.attempt + 1 < MAX_ATTEMPTS:
+        await bundle.queue.enqueue(item.successor(), delay=max(again, timedelta(seconds=1)))
+
+
+async def _later(bundle: Bundle, item: WorkItem, error: CrossKeyError) -> None:
+    if item.attempt + 1 >= MAX_ATTEMPTS:
+        raise error
+    asked_for = error.retry_after if isinstance(error, Unavailable) else None
+    if isinstance(error, StaleWrite | DrainedElsewhere):
+        asked_for = SHORT_DELAY * (item.attempt + 1)
+    delay = backoff(item.attempt, asked_for)
+    log_event(
+        Event.WORK_POSTPONED,
+        work_item=item.id,
+        kind=item.kind.value,
+        customer_id=item.customer_id,
+        object=item.name,
+        code=error.code,
+        message=error.message,
+        delay_seconds=delay.total_seconds(),
+    )
+    await bundle.queue.enqueue(item.successor(), delay=delay)
+
+
+async def _check_customer(bundle: Bundle, item: WorkItem) -> timedelta | None:
+    await confirm_consent(bundle, item.customer_id, origin=item.origin)
+    return None
+
+
+async def _check_key(bundle: Bundle, item: WorkItem) -> timedelta | None:
+    checked = await check_key(bundle, item.customer_id, item.name, origin=item.origin)
+    return PROPAGATION_DELAY if checked.waits_for_role else None
+
+
+async def _reconcile(bundle: Bundle, item: WorkItem) -> timedelta | None:
+    return await reconcile_resource(bundle, item.customer_id, item.name, origin=item.origin)
+
+
+async def _drain(bundle: Bundle, item: WorkItem) -> timedelta | None:
+    await drain_timeline(bundle, item.customer_id)
+    return None
+
+
+async def _sweep(bundle: Bundle, item: WorkItem) -> timedelta | None:
+    await sweep_range(bundle, item.name, origin=item.origin)
+    return None
+
+
+_WORK: Mapping[WorkKind, Callable[[Bundle, WorkItem], Awaitable[timedelta | None]]] = {
+    WorkKind.CHECK_CUSTOMER: _check_customer,
+    WorkKind.CHECK_KEY: _check_key,
+    WorkKind.RECONCILE_RESOURCE: _reconcile,
+    WorkKind.DRAIN_TIMELINE: _drain,
+    WorkKind.SWEEP_RANGE: _sweep,
+}

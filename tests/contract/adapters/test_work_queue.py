@@ -1,0 +1,51 @@
+"""The work queue on the real Azurite."""
+
+import base64
+import uuid
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from azure.storage.queue.aio import QueueClient
+
+from local.azurite import Azurite
+from shared.adapters import work_queue
+from shared.bundle import Bundle
+from shared.domain.entries import Origin
+from shared.domain.work import WorkItem, WorkKind
+from shared.services.work_codec import parse_work_item
+
+ITEM = WorkItem(
+    id="1",
+    kind=WorkKind.CHECK_KEY,
+    customer_id="contoso",
+    origin=Origin(request_id="r", cause="event"),
+    name="primary",
+    attempt=2,
+)
+
+
+@pytest.fixture
+async def queue(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[QueueClient]:
+    """A queue that does not exist yet."""
+    name = f"work-{uuid.uuid4().hex[:8]}"
+    monkeypatch.setattr(work_queue, "QUEUE", name)
+    async with QueueClient.from_connection_string(azurite.connection_string, name) as client:
+        yield client
+
+
+async def test_work_is_sent_in_base64_to_a_queue_that_is_made_for_it(bundle: Bundle, queue: QueueClient) -> None:
+    await bundle.queue.enqueue(ITEM)
+    messages = [one async for one in queue.receive_messages()]
+    assert [parse_work_item(base64.b64decode(one.content).decode()) for one in messages] == [ITEM]
+
+
+async def test_delayed_work_is_not_visible_yet_and_never_expires(bundle: Bundle, queue: QueueClient) -> None:
+    await bundle.queue.enqueue(ITEM, delay=timedelta(seconds=90.2))
+    assert [one async for one in queue.receive_messages()] == []
+    assert (await queue.get_queue_properties()).approximate_message_count == 1
+    await queue.clear_messages()
+    await bundle.queue.enqueue(ITEM)
+    (message,) = [one async for one in queue.receive_messages()]
+    assert message.expires_on is not None
+    assert message.expires_on.year > 9000
