@@ -8,8 +8,8 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from shared.services.readiness import check_readiness
 
 from handlers.api.access import BundleOf, OriginOf
-from handlers.api.answers import DependencyAnswer, LiveAnswer, ReadyAnswer
-from handlers.api.documentation import ANONYMOUS_ERRORS
+from handlers.api.answers import DependencyAnswer, ErrorAnswer, LiveAnswer, ReadyAnswer
+from handlers.api.documentation import ANY_ERROR, PAGE_ERRORS
 from handlers.api.pages import documentation_page, message_page
 from shared.errors import CrossKeyError
 from shared.services import consent
@@ -19,7 +19,7 @@ TITLES = {"confirmed": "Consent confirmed", "pending": "Consent received", "decl
 router = APIRouter(prefix="/api", tags=["Service"])
 
 
-@router.get("/live", operation_id="getLive", summary="Whether the process answers")
+@router.get("/live", operation_id="getLive", summary="Whether the process answers", responses=ANY_ERROR)
 async def get_live() -> LiveAnswer:
     """Answer always, whatever the settings and dependencies are like."""
     return LiveAnswer(live=True)
@@ -30,9 +30,9 @@ async def get_live() -> LiveAnswer:
     operation_id="getReady",
     summary="Whether every dependency answers",
     responses={
-        **ANONYMOUS_ERRORS,
+        **ANY_ERROR,
         HTTPStatus.SERVICE_UNAVAILABLE: {
-            "model": ReadyAnswer,
+            "model": ReadyAnswer | ErrorAnswer,
             "description": "Some dependency does not answer; or, as an error, every setting that needs attention.",
         },
     },
@@ -65,6 +65,7 @@ async def get_docs(request: Request) -> HTMLResponse:
     tags=["Customers"],
     summary="Microsoft Entra's answer to a consent link",
     response_class=HTMLResponse,
+    responses=PAGE_ERRORS,
 )
 async def answer_consent(
     *,

@@ -9,7 +9,6 @@ _DESCRIPTIONS = {
     401: "No bearer token, or one that does not hold.",
     403: "The caller lacks the role.",
     404: "There is no such object, or the caller may not know of it.",
-    405: "The route does not answer this method.",
     409: "The present state, or another owner, forbids it.",
     412: "`If-Match` does not name the current revision.",
     413: "The body is larger than 64 KiB.",
@@ -31,4 +30,8 @@ def _responses(statuses: tuple[int, ...]) -> dict[int | str, dict[str, Any]]:
 
 READ_ERRORS = _responses(_READ)
 WRITE_ERRORS = _responses(_WRITE)
-ANONYMOUS_ERRORS = _responses((503,))
+ANY_ERROR = _responses(())
+PAGE_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"content": {"text/html": {}}, "description": "A page: the link is forged, expired, used or another tenant's."},
+    **ANY_ERROR,
+}

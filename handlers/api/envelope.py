@@ -57,7 +57,7 @@ class Envelope:
             await self._app(scope, exchange.receive, exchange.send)
         except CrossKeyError as error:
             await answer_crosskey_error(error)(scope, receive, exchange.send)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - see the next line
             # The boundary of the process: whatever it is, the caller gets the error shape and the log everything.
             log_event(Event.REQUEST_FAILED, level=logging.ERROR, error=error, code=CrossKeyError.code)
             message = f"Something went wrong inside CrossKey. Quote the request id {exchange.request_id}."

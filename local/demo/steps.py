@@ -175,7 +175,7 @@ def mended_key(stage: Stage) -> Facts:
 
 def protect_account(stage: Stage) -> Facts:
     """An existing account with an identity and tags of its own is protected; ARM's own record shows it."""
-    stage.control.put_storage_account(ACCOUNT_ID, tags=TAGS, identity={"systemAssigned": True})
+    stage.control.put_storage_account(ACCOUNT_ID, tags=TAGS, identity={"type": "SystemAssigned"})
     body = {"resourceId": ACCOUNT_ID, "key": "primary"}
     path = "/customers/contoso/resources/contosodata"
     operation = stage.portal.finish(stage.portal.begin("PUT", path, body))

@@ -289,6 +289,8 @@ def _probed(check: str, reason: Reason, answer: tuple[ProbeOutcome, Denial | Non
     outcome, denial = answer
     if outcome is ProbeOutcome.OK:
         return _pass(check)
+    if denial is not None and is_role_denial(denial):
+        return _skip(check, "The role comes first.")
     detail = "The vault answered other bytes." if denial is None else f"The vault answered {denial.inner_code}."
     return _fail(check, reason, detail)
 

@@ -49,7 +49,7 @@ def send(
 ) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token or contoso.app_token(azure)}"} if token != "" else {}
     with httpx.Client(proxy=azure.proxy_url, verify=azure.tls, headers=headers) as http:
-        query = {"api-version": version} if version else {}
+        query = {"api-version": version} if version else None
         return http.request(method, f"https://management.azure.com{path}", params=query, json=body)
 
 
