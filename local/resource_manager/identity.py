@@ -53,7 +53,7 @@ def change_identity(
 ) -> dict[str, Any] | None:
     """Work out the identity block after a request; None where an account never had one."""
     before = current or {"type": "None"}
-    kinds = _kinds(requested.get("type", before["type"]))
+    kinds = _kinds(requested.get("type"))
     after: dict[str, Any] = {}
     if "UserAssigned" in kinds:
         kept = {} if replace else dict(before.get("userAssignedIdentities") or {})

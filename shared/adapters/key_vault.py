@@ -173,21 +173,25 @@ def _observe(key: KeyVaultKey, doing: str) -> ObservedKey:
     properties = key.properties
     if properties.version is None or properties.created_on is None:
         raise UnexpectedAnswer(f"{doing}: the answer has no version or date")
-    # The key's own type text; the SDK answers an enum for those it knows.
-    key_type = str(getattr(key.key_type, "value", key.key_type))
+    key_type = _text(key.key_type)
     modulus = getattr(key.key, "n", None) if key_type.startswith("RSA") else None
     return ObservedKey(
         version=properties.version,
         key_type=key_type,
         bits=int.from_bytes(modulus).bit_length() if modulus else 0,
-        operations=frozenset(str(getattr(one, "value", one)) for one in key.key_operations or ()),
+        operations=frozenset(_text(one) for one in key.key_operations or ()),
         enabled=bool(properties.enabled),
         not_before=properties.not_before,
         expires=properties.expires_on,
         created=properties.created_on,
-        recovery_level=str(properties.recovery_level or ""),
+        recovery_level=_text(properties.recovery_level or ""),
         tags=dict(properties.tags or {}),
     )
+
+
+def _text(value: Any) -> str:
+    # The SDK answers an enum for the values it knows, and plain text for those it does not.
+    return str(getattr(value, "value", value))
 
 
 def _encode(value: bytes) -> str:

@@ -107,6 +107,11 @@ def join(azure: RunningWorld, **vault: Any) -> Contoso:
     return Contoso(azure, principal["objectId"], token)
 
 
+def service[T](azure: RunningWorld, kind: type[T]) -> T:
+    """The world's own service of a kind."""
+    return next(each for each in azure.local.services if isinstance(each, kind))
+
+
 def app_token(azure: RunningWorld, audience: str = names.MANAGEMENT_RESOURCE) -> str:
     """A token of the app's own managed identity, as the provider's Resource Manager sees it."""
 

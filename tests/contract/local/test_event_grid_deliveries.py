@@ -28,9 +28,7 @@ def endpoint(local_azure: RunningWorld) -> Iterator[Hook]:
 
 
 def service(azure: RunningWorld) -> EventGridService:
-    found = next(each for each in azure.local.services if each.name == "eventgrid")
-    assert isinstance(found, EventGridService)
-    return found
+    return contoso.service(azure, EventGridService)
 
 
 def subscribe(azure: RunningWorld, **members: Any) -> None:

@@ -31,8 +31,8 @@ async def test_the_sdk_creates_reads_updates_and_lists_a_key(inside_local_azure:
         created = await client.create_rsa_key("cmk", size=3072, tags={"team": "keys"})
         read = await client.get_key("cmk")
         assert read.id == created.id
-        assert read.key.n is not None
-        assert len(read.key.n) * 8 == 3072
+        modulus = vars(read.key)["n"]
+        assert len(modulus) * 8 == 3072
         assert read.properties.recovery_level == "Recoverable"
         updated = await client.update_key_properties("cmk", tags={"team": "storage"})
         assert updated.properties.tags == {"team": "storage"}

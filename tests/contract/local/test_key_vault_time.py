@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from local.event_grid.events import KEY_EXPIRED, KEY_NEAR_EXPIRY, KEY_NEW_VERSION_CREATED
+from local.key_vault.service import KeyVaultService
 from local.world import EventSubscription, World
 from tests.contract.local import contoso
 from tests.running_world import RunningWorld
@@ -22,8 +23,7 @@ def watch(azure: RunningWorld) -> None:
 
 
 def events(azure: RunningWorld) -> list[tuple[str, Any]]:
-    service = next(each for each in azure.local.services if each.name == "keyvault")
-    azure.run(service.tick())  # type: ignore[attr-defined]  the protocol of services has no tick
+    azure.run(contoso.service(azure, KeyVaultService).tick())
     return azure.look(
         lambda world: [(each.event["eventType"], each.event["data"]["EXP"]) for each in world.pending_deliveries]
     )

@@ -1,7 +1,9 @@
 """Storage accounts in the local Resource Manager: reading, listing, identities, creation, refusals, throttling."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import httpx
@@ -9,6 +11,7 @@ import pytest
 from azure.mgmt.storage.aio import StorageManagementClient
 
 from local import names
+from local.resource_manager.service import ResourceManagerService
 from local.world import ArmThrottling, World
 from tests.contract.local import contoso
 from tests.running_world import RunningWorld
@@ -153,7 +156,9 @@ async def test_a_new_account_is_created_in_the_background(
     assert done.json()["properties"]["provisioningState"] == "Succeeded"
     assert send(account, "PUT", path, body).status_code == 200
     account.look(lambda world: setattr(world, "create_seconds", 0))
-    poller = await client.storage_accounts.begin_create(names.RESOURCE_GROUP, "another", body)  # type: ignore[call-overload]  a plain body
+    poller = await client.storage_accounts.begin_create(
+        names.RESOURCE_GROUP, "another", BytesIO(json.dumps(body).encode())
+    )
     assert (await poller.result()).name == "another"
 
 
@@ -166,6 +171,7 @@ async def test_a_new_account_is_created_in_the_background(
         ("PATCH", contoso.ACCOUNT_ID, {"properties": {"colour": 1}}, (400, "InvalidRequestContent")),
         ("PATCH", contoso.ACCOUNT_ID, [], (400, "InvalidRequestContent")),
         ("PATCH", contoso.ACCOUNT_ID, {"identity": {"type": "Own"}}, (400, "InvalidValuesForRequestParameters")),
+        ("PATCH", contoso.ACCOUNT_ID, {"identity": {}}, (400, "InvalidValuesForRequestParameters")),
         (
             "PATCH",
             contoso.ACCOUNT_ID,
@@ -225,7 +231,7 @@ def test_reads_and_writes_draw_on_buckets_of_their_own(account: RunningWorld) ->
         world.arm_throttling = ArmThrottling(write_bucket=2, writes_per_second=0.1, read_bucket=50)
 
     account.look(throttle)
-    account.run(_reset(account))
+    account.look(lambda _: contoso.service(account, ResourceManagerService).reset())
     assert send(account, "PATCH", body={}).headers["x-ms-ratelimit-remaining-subscription-writes"] == "1"
     assert send(account, "PATCH", body={}).status_code == 200
     answer = send(account, "PATCH", body={})
@@ -234,9 +240,3 @@ def test_reads_and_writes_draw_on_buckets_of_their_own(account: RunningWorld) ->
     assert int(send(account, "GET").headers["x-ms-ratelimit-remaining-subscription-reads"]) >= 48
     account.control.advance(timedelta(seconds=11))
     assert send(account, "PATCH", body={}).status_code == 200
-
-
-async def _reset(azure: RunningWorld) -> None:
-    for service in azure.local.services:
-        if service.name == "arm":
-            service.reset()  # type: ignore[attr-defined]  the protocol of services has no reset

@@ -32,14 +32,14 @@ def send(
 
 
 def test_purge_protection_is_turned_on_and_stays_on(customer: Contoso) -> None:
-    def patch(value: bool) -> httpx.Response:
-        body = {"properties": {"enablePurgeProtection": value}}
+    def patch(*, on: bool) -> httpx.Response:
+        body = {"properties": {"enablePurgeProtection": on}}
         return send(customer, "PATCH", contoso.VAULT_ID, "2023-07-01", body)
 
     before = send(customer, "GET", contoso.VAULT_ID, "2023-07-01").json()
     assert "enablePurgeProtection" not in before["properties"]
-    assert patch(True).json()["properties"]["enablePurgeProtection"] is True
-    assert patch(False).status_code == 400
+    assert patch(on=True).json()["properties"]["enablePurgeProtection"] is True
+    assert patch(on=False).status_code == 400
     assert customer.create_key()["attributes"]["recoveryLevel"] == "Recoverable"
 
 

@@ -1,14 +1,18 @@
 """Customer-managed keys on a storage account of the local Azure: the key is really used, across tenants."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError
+from azure.keyvault.keys.aio import KeyClient
 from azure.mgmt.storage.aio import StorageManagementClient
 
 from local import names
+from local.resource_manager.service import ResourceManagerService
 from tests.contract.local import contoso
 from tests.contract.local.contoso import Contoso
 from tests.running_world import RunningWorld
@@ -46,7 +50,8 @@ async def client(customer: Contoso) -> AsyncIterator[StorageManagementClient]:
 
 
 async def patch(client: StorageManagementClient, **body: Any) -> dict[str, Any]:
-    account = await client.storage_accounts.update(names.RESOURCE_GROUP, contoso.ACCOUNT, body, retry_total=0)  # type: ignore[arg-type,call-overload]  a plain body, as sent
+    content = BytesIO(json.dumps(body).encode())
+    account = await client.storage_accounts.update(names.RESOURCE_GROUP, contoso.ACCOUNT, content, retry_total=0)
     return dict(account.as_dict())
 
 
@@ -120,10 +125,10 @@ async def test_repeating_a_versionless_patch_looks_up_only_where_the_world_says_
 async def test_the_newest_version_is_picked_up_once_a_day(client: StorageManagementClient, customer: Contoso) -> None:
     await protect(client)
     newest = rotate(customer)
-    service = next(each for each in customer.azure.local.services if each.name == "arm")
+    service = contoso.service(customer.azure, ResourceManagerService)
 
     def in_use() -> str:
-        customer.azure.run(service.tick())  # type: ignore[attr-defined]  the protocol of services has no tick
+        customer.azure.run(service.tick())
         document = customer.azure.look(lambda world: world.storage_accounts[contoso.ACCOUNT_ID.casefold()].document)
         return str(key_of(document)["currentVersionedKeyIdentifier"])
 
@@ -228,7 +233,7 @@ async def test_a_key_of_the_same_tenant_is_reached_by_the_systems_identity(
     control.put_vault("vendor-keys", tenantId=names.PROVIDER_TENANT_ID, resourceId=vault_id, purgeProtection=True)
     grant = {"role": contoso.KEY_OFFICER, "scope": vault_id}
     token = control.token("provider", audience=names.VAULT_RESOURCE, grants=[grant])
-    async with contoso.KeyClient("https://vendor-keys.vault.azure.net", contoso.BearerCredential(token)) as keys:
+    async with KeyClient("https://vendor-keys.vault.azure.net", contoso.BearerCredential(token)) as keys:
         created = await keys.create_rsa_key("cmk")
     account = await client.storage_accounts.get_properties(names.RESOURCE_GROUP, contoso.ACCOUNT)
     assert account.identity is not None

@@ -1,5 +1,6 @@
 """The API over a fake world, a client for it, and tokens of a made-up Microsoft Entra."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -38,8 +39,9 @@ def claims_of(world: FakeWorld, *roles: str, tenant: str = PROVIDER_TENANT, **ch
 
 
 def sign(claims: dict[str, Any], *, key: Any = SIGNING_KEY, algorithm: str = "RS256", key_id: str = KEY_ID) -> str:
-    """Sign a token."""
-    return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": key_id})
+    """Sign a token, whatever it claims."""
+    payload = json.dumps(claims).encode()
+    return jwt.PyJWS().encode(payload, key, algorithm=algorithm, headers={"kid": key_id, "typ": "JWT"})
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,20 @@ import pytest
 from tests.fakes import CUSTOMER_TENANT, SUBSCRIPTION
 from tests.unit.handlers.api_client import CUSTOMER, KEY, Api
 
-ACCOUNT = (
-    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/contosodata"
-)
+ACCOUNT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/contosodata"
 RESOURCE = {"resourceId": ACCOUNT, "key": "primary", "driftPolicy": "repair"}
+VAULT = "https://contoso.vault.azure.net"
 AT_CUSTOMER = "/customers/contoso"
 AT_KEY = "/customers/contoso/keys/primary"
 AT_RESOURCE = "/customers/contoso/resources/data"
+
+
+def key(identifier: str) -> dict[str, Any]:
+    return KEY | {"keyIdentifier": identifier}
+
+
+def resource(resource_id: str) -> dict[str, Any]:
+    return RESOURCE | {"resourceId": resource_id}
 
 
 def without(body: dict[str, Any], name: str) -> dict[str, Any]:
@@ -33,25 +40,25 @@ BODIES = [
     (AT_CUSTOMER, CUSTOMER | {"displayName": "two\nlines"}, "InvalidValue", "displayName"),
     (AT_CUSTOMER, CUSTOMER | {"displayName": ["Contoso"]}, "WrongType", "displayName"),
     (AT_KEY, {}, "MissingField", "keyIdentifier"),
-    (AT_KEY, KEY | {"keyIdentifier": "cmk"}, "KeyIdentifierMalformed", "keyIdentifier"),
-    (AT_KEY, KEY | {"keyIdentifier": "http://contoso.vault.azure.net/keys/cmk"}, "KeyIdentifierMalformed", "keyIdentifier"),
-    (AT_KEY, KEY | {"keyIdentifier": "https://evil.example/keys/cmk"}, "VaultHostNotAllowed", "keyIdentifier"),
-    (AT_KEY, KEY | {"keyIdentifier": "https://vault.azure.net.evil.example/keys/k"}, "VaultHostNotAllowed", "keyIdentifier"),
-    (AT_KEY, KEY | {"keyIdentifier": "https://a@contoso.vault.azure.net/keys/k"}, "VaultHostNotAllowed", "keyIdentifier"),
-    (AT_KEY, KEY | {"keyIdentifier": "https://contoso.vault.azure.net:444/keys/k"}, "VaultHostNotAllowed", "keyIdentifier"),
-    (AT_KEY, KEY | {"keyIdentifier": "https://[::1/keys/k"}, "KeyIdentifierMalformed", "keyIdentifier"),
+    (AT_KEY, key("cmk"), "KeyIdentifierMalformed", "keyIdentifier"),
+    (AT_KEY, key("http://contoso.vault.azure.net/keys/k"), "KeyIdentifierMalformed", "keyIdentifier"),
+    (AT_KEY, key("https://evil.example/keys/cmk"), "VaultHostNotAllowed", "keyIdentifier"),
+    (AT_KEY, key("https://vault.azure.net.evil/keys/k"), "VaultHostNotAllowed", "keyIdentifier"),
+    (AT_KEY, key("https://a@contoso.vault.azure.net/keys/k"), "VaultHostNotAllowed", "keyIdentifier"),
+    (AT_KEY, key("https://contoso.vault.azure.net:444/keys/k"), "VaultHostNotAllowed", "keyIdentifier"),
+    (AT_KEY, key("https://[::1/keys/k"), "KeyIdentifierMalformed", "keyIdentifier"),
     (AT_KEY, KEY | {"versionPolicy": "newest"}, "InvalidValue", "versionPolicy"),
     (AT_KEY, KEY | {"versionPolicy": "pinned"}, "KeyVersionExpected", "keyIdentifier"),
-    (AT_KEY, KEY | {"keyIdentifier": KEY["keyIdentifier"] + "/" + "0" * 32}, "KeyVersionNotExpected", "keyIdentifier"),
+    (AT_KEY, key(KEY["keyIdentifier"] + "/" + "0" * 32), "KeyVersionNotExpected", "keyIdentifier"),
     (AT_KEY, KEY | {"vaultResourceId": "contoso"}, "VaultResourceIdMalformed", "vaultResourceId"),
-    (AT_RESOURCE, RESOURCE | {"resourceId": "/subscriptions/x"}, "ResourceIdMalformed", "resourceId"),
-    (AT_RESOURCE, RESOURCE | {"resourceId": ACCOUNT.replace("Storage/", "Compute/")}, "ResourceIdMalformed", "resourceId"),
-    (AT_RESOURCE, RESOURCE | {"resourceId": ACCOUNT.replace(SUBSCRIPTION, CUSTOMER_TENANT)}, "SubscriptionNotAllowed", "resourceId"),
+    (AT_RESOURCE, resource("/subscriptions/x"), "ResourceIdMalformed", "resourceId"),
+    (AT_RESOURCE, resource(ACCOUNT.replace("Storage/", "Compute/")), "ResourceIdMalformed", "resourceId"),
+    (AT_RESOURCE, resource(ACCOUNT.replace(SUBSCRIPTION, CUSTOMER_TENANT)), "SubscriptionNotAllowed", "resourceId"),
     (AT_RESOURCE, RESOURCE | {"key": "Primary!"}, "NameMalformed", "key"),
     (AT_RESOURCE, RESOURCE | {"key": "other"}, "KeyNotRegistered", "key"),
     (AT_RESOURCE, RESOURCE | {"driftPolicy": "ignore"}, "InvalidValue", "driftPolicy"),
     (AT_RESOURCE, RESOURCE | {"create": {}}, "UnknownField", "create"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("path", "body", "code", "target"), BODIES)
@@ -208,8 +215,8 @@ async def test_an_unknown_query_parameter_of_a_write_is_refused(api: Api) -> Non
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/customer", "/customers/", "/customers/contoso/", "/customers/contoso/secrets", "/customers/a%2Fb/x", "/../live"],
-)  # fmt: skip
+    ["/", "/customer", "/customers/", "/customers/contoso/", "/customers/contoso/secrets", "/customers/a%2Fb/x"],
+)
 async def test_a_path_that_leads_nowhere_is_not_found(api: Api, path: str) -> None:
     answer = await api.call("GET", path)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "RouteNotFound")
@@ -250,9 +257,7 @@ async def test_a_wrong_method_names_the_right_ones(api: Api, method: str, path: 
         ("GET", "/timeline/integrity", None),
     ],
 )
-async def test_an_unknown_customer_is_not_found(
-    api: Api, method: str, path: str, body: dict[str, Any] | None
-) -> None:
+async def test_an_unknown_customer_is_not_found(api: Api, method: str, path: str, body: dict[str, Any] | None) -> None:
     answer = await api.call(method, f"/customers/nobody{path}", json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "CustomerNotFound")
     assert api.world.state.writes == 0
