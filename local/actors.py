@@ -60,9 +60,13 @@ class _Client:
 class Portal(_Client):
     """The vendor's onboarding portal: calls the API with a bearer token."""
 
-    def __init__(self, api: str, token: str) -> None:
-        headers = {"Authorization": f"Bearer {token}"}
-        super().__init__(httpx.Client(base_url=api, headers=headers, timeout=60.0, trust_env=False))
+    def __init__(self, api: str, token: Callable[[], str]) -> None:
+        # A token is asked for at each request: it lives for an hour of world time, and the clock is moved.
+        def authorise(request: httpx.Request) -> httpx.Request:
+            request.headers["Authorization"] = f"Bearer {token()}"
+            return request
+
+        super().__init__(httpx.Client(base_url=api, auth=authorise, timeout=60.0, trust_env=False))
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """Send one request that must succeed; answers its JSON."""
@@ -91,21 +95,29 @@ class Portal(_Client):
 class Administrator(_Client):
     """A customer's administrator: owner of a subscription and of a vault in the customer's tenant."""
 
-    def __init__(self, control: ControlClient, *, tenant_id: str, vault: str, proxy: str, ca_file: str | Path) -> None:
+    def __init__(
+        self,
+        control: ControlClient,
+        *,
+        tenant_id: str,
+        vault: str,
+        proxy: str,
+        ca_file: str | Path,
+        subscription_id: str = CONTOSO_SUBSCRIPTION,
+    ) -> None:
         tls = ssl.create_default_context(cafile=str(ca_file))
         super().__init__(httpx.Client(proxy=proxy, verify=tls, timeout=60.0, trust_env=False))
         self.tenant_id = tenant_id
         self.vault = vault
         self.vault_uri = f"https://{vault}.vault.azure.net"
-        self.vault_id = (
-            f"/subscriptions/{CONTOSO_SUBSCRIPTION}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/{vault}"
-        )
+        self.subscription = f"/subscriptions/{subscription_id}"
+        self.vault_id = f"{self.subscription}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/{vault}"
         self._control = control
 
     def _headers(self, audience: str) -> dict[str, str]:
         # Tokens are asked for at each step, because the demo moves the clock.
         grants = [
-            {"role": "Owner", "scope": f"/subscriptions/{CONTOSO_SUBSCRIPTION}"},
+            {"role": "Owner", "scope": self.subscription},
             {"role": "Key Vault Administrator", "scope": self.vault_id},
         ]
         token = self._control.token(self.tenant_id, audience=audience, grants=grants)
@@ -148,9 +160,7 @@ class Administrator(_Client):
     def assign_role(self, role_id: str, principal_id: str) -> str:
         """Give a role on the vault; answers the assignment's path."""
         path = f"{self.vault_id}/providers/Microsoft.Authorization/roleAssignments/{uuid.uuid4()}"
-        definition = (
-            f"/subscriptions/{CONTOSO_SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{role_id}"
-        )
+        definition = f"{self.subscription}/providers/Microsoft.Authorization/roleDefinitions/{role_id}"
         properties = {"roleDefinitionId": definition, "principalId": principal_id, "principalType": "ServicePrincipal"}
         self.arm("PUT", path, "2022-04-01", {"properties": properties})
         return path
@@ -174,6 +184,11 @@ def event_endpoint(folder: Path) -> str:
     keys = json.loads((folder / "functions-host.keys.json").read_text(encoding="utf-8"))
     code = keys["systemKeys"]["eventgrid_extension"]
     return f"{names.PUBLIC_URL}/runtime/webhooks/eventgrid?functionName=key_vault_events&code={code}"
+
+
+def last_call(control: ControlClient) -> int:
+    """The sequence number of the newest recorded call, for `calls(after=...)`; 0 when there is none."""
+    return max((int(call["sequence"]) for call in control.calls()), default=0)
 
 
 def _document(response: httpx.Response) -> Any:

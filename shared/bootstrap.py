@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from shared.bundle import Bundle
 from shared.settings import Settings
 from shared.single_flight import SingleFlight
+from shared.telemetry import quieten_libraries
 
 if TYPE_CHECKING:
     from shared.adapters.transport import SharedTransport
@@ -26,6 +27,7 @@ def get_bundle() -> Bundle:
     if _bundle is None:
         from shared.adapters.transport import SharedTransport  # noqa: PLC0415  loads an SDK
 
+        quieten_libraries()
         settings = Settings.from_mapping(os.environ)
         _transport = SharedTransport()
         _bundle = build_bundle(settings, _transport)

@@ -79,12 +79,17 @@ def request(request_id: str) -> Iterator[None]:
         _request_id.reset(token)
 
 
+def quieten_libraries() -> None:
+    """Leave the Azure SDKs' request logs out: a line for each call and direction would bury our own events."""
+    logging.getLogger("azure").setLevel(logging.WARNING)
+
+
 def current_request_id() -> str:
     """The request id of this context; empty outside of any."""
     return _request_id.get()
 
 
-def log_event(name: Event, *, level: int = logging.INFO, error: BaseException | None = None, **fields: Any) -> None:
+def log_event(name: Event, /, *, level: int = logging.INFO, error: BaseException | None = None, **fields: Any) -> None:
     """Write one event. `error` adds its traceback."""
     if not LOGGER.isEnabledFor(level):
         return

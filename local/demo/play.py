@@ -69,7 +69,7 @@ def _play_steps(console: Console, world: LocalWorld) -> list[StepReport]:
     environment = world.app_environment()
     with (
         ControlClient(world.control.url) as control,
-        Portal(f"{world.ready()['api']}", "") as portal,
+        Portal(f"{world.ready()['api']}", lambda: control.token("provider", "CrossKey.Operator")) as portal,
         Administrator(
             control, tenant_id=CONTOSO_TENANT, vault=VAULT, proxy=world.proxy.url, ca_file=world.authority.file
         ) as administrator,
@@ -92,9 +92,6 @@ def _narrate(console: Console, stage: Stage) -> list[StepReport]:
         bar = progress.add_task("", total=len(STEPS))
         for number, (name, step) in enumerate(STEPS, start=1):
             progress.update(bar, description=f"{number}. {name}")
-            # A token lives for an hour of world time, and the demo moves the clock.
-            token = stage.control.token("provider", "CrossKey.Operator")
-            stage.portal.http.headers["Authorization"] = f"Bearer {token}"
             began = time.monotonic()
             try:
                 observed, ok = step(stage), True

@@ -69,7 +69,7 @@ def change_identity(
 
 def _kinds(text: Any) -> frozenset[str]:
     kinds = frozenset(each.strip() for each in str(text).split(",")) - {"None"}
-    if kinds not in _TYPES:
+    if not isinstance(text, str) or kinds not in _TYPES:
         raise invalid_values("identity.type")
     return kinds
 

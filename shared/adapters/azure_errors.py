@@ -9,7 +9,7 @@ import json
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -123,9 +123,11 @@ def _number(text: str | None) -> float | None:
 
 def _date(text: str | None) -> datetime | None:
     try:
-        return parsedate_to_datetime(text) if text else None
+        date = parsedate_to_datetime(text) if text else None
     except ValueError:
         return None
+    # HTTP dates are in GMT, whether they say so or not.
+    return date.replace(tzinfo=UTC) if date is not None and date.tzinfo is None else date
 
 
 def _delay_in(text: str) -> timedelta | None:

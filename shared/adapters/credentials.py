@@ -92,7 +92,7 @@ class PinnedCredential(Credential):
         self._tenant_id = tenant_id
         self._client_id = client_id
         self._identity = identity
-        self._assertion_scope = f"{cloud.federation_audience}/.default"
+        self._assertion_scope = assertion_scope(cloud)
         self._assertion = ""
         self._lock = asyncio.Lock()
         # The SDK calls the assertion function without await, so it hands out what was awaited before.
@@ -165,6 +165,10 @@ class Credentials:
             raise
         self._keep((tenant_id, application), made)
 
+    async def obtain_assertion(self, *, application: str) -> None:
+        """Obtain the managed identity's token that the application trusts: our own half of the chain."""
+        await self.identity(self._identity_of(application)).get_token_info(assertion_scope(self._settings.cloud))
+
     async def _ask(self, credential: PinnedCredential) -> None:
         # Key Vault's client asks with continuous access evaluation on; such tokens are cached apart.
         await credential.get_token_info(self._scope, options={"enable_cae": True})
@@ -176,13 +180,22 @@ class Credentials:
             self._pinned.popitem(last=False)
 
     def _build(self, tenant_id: str, application: str) -> PinnedCredential:
-        known = self._settings.application(application)
-        if known is None:
-            raise Unavailable(f"obtaining a token of application {application}: CROSSKEY_APPLICATIONS does not hold it")
         return PinnedCredential(
             tenant_id=tenant_id,
             client_id=application,
-            identity=self.identity(known.identity_client_id),
+            identity=self.identity(self._identity_of(application)),
             cloud=self._settings.cloud,
             transport=self._transport,
         )
+
+    def _identity_of(self, application: str) -> str:
+        known = self._settings.application(application)
+        if known is None:
+            # Our own configuration is wrong, which says nothing about the customer.
+            raise Unavailable(f"obtaining a token of application {application}: CROSSKEY_APPLICATIONS does not hold it")
+        return known.identity_client_id
+
+
+def assertion_scope(cloud: Cloud) -> str:
+    """The scope of the managed identity's token that Entra takes as an assertion."""
+    return f"{cloud.federation_audience}/.default"

@@ -11,6 +11,8 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import AsyncRetryPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 
+from shared.adapters.azure_errors import retry_after
+
 CONNECT_SECONDS: Final = 10
 READ_SECONDS: Final = 30
 LONGEST_WAIT_SECONDS: Final = 5
@@ -44,11 +46,16 @@ class BriefRetryPolicy(AsyncRetryPolicy[Any, Any]):
             }
         )
 
+    def get_retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
+        """The seconds that the answer asks to wait; azure-core itself stumbles over a header that cannot be read."""
+        wait = retry_after(response.http_response.headers)
+        return None if wait is None else wait.total_seconds()
+
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
         """Whether to try again here, rather than through the queue."""
         if response.http_response.status_code == 429 or (self.get_retry_after(response) or 0) > LONGEST_WAIT_SECONDS:
             return False
-        return super().is_retry(settings, response)
+        return bool(super().is_retry(settings, response))
 
 
 def client_arguments(transport: SharedTransport) -> dict[str, Any]:

@@ -52,6 +52,17 @@ class StorageWorkQueue:
         except (AzureError, ValueError) as error:
             raise translate(error, f"enqueuing {item.kind} {item.id}") from error
 
+    async def ping(self) -> None:
+        """Ask whether the queue answers."""
+        client = self._client = self._client or self._build()
+        try:
+            try:
+                await client.get_queue_properties()
+            except ResourceNotFoundError:
+                await self._create(client)
+        except (AzureError, ValueError) as error:
+            raise translate(error, "asking for the work queue") from error
+
     async def _create(self, client: QueueClient) -> None:
         try:
             await client.create_queue()

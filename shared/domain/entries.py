@@ -54,6 +54,7 @@ class Record(StrEnum):
     RESOURCE_APPLYING = "ResourceApplying"
     RESOURCE_ROTATING = "ResourceRotating"
     RESOURCE_RELEASING = "ResourceReleasing"
+    RESOURCE_POSTPONED = "ResourcePostponed"
     RESOURCE_OBSERVED = "ResourceObserved"
     RESOURCE_REMOVED = "ResourceRemoved"
 
@@ -93,6 +94,7 @@ MEANINGS: dict[EntryType, str] = {
     Record.RESOURCE_APPLYING: "An update of the resource is about to be sent; recorded first.",
     Record.RESOURCE_ROTATING: "A move to a newer version by pinning is about to be sent; recorded first.",
     Record.RESOURCE_RELEASING: "The resource's release was asked for.",
+    Record.RESOURCE_POSTPONED: "Azure asked to wait; work on the resource goes on later.",
     Record.RESOURCE_OBSERVED: "The resource was observed in another state than recorded.",
     Record.RESOURCE_REMOVED: "The row of a released resource was removed.",
 }

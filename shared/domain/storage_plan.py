@@ -210,6 +210,7 @@ def _converged(situation: Situation, seen: ObservedAccount) -> Plan:
         observed=observe(seen),
         observed_at=situation.now,
         rotation=None,
+        queued_until=None,
         attention=None,
     )
     if replace(after, observed_at=resource.observed_at) == resource:

@@ -15,14 +15,11 @@ from shared.domain.key_health import KeyPlan, decide_key
 from shared.domain.model import Customer, Key, OwnershipState
 from shared.domain.reasons import Reason
 from shared.domain.work import WorkKind
-from shared.errors import StaleWrite
-from shared.services.commits import commit, enqueue
+from shared.services.commits import commit, enqueue, repeat_lost_races
 from shared.services.lookups import find_customer, find_key
 from shared.services.observe_key import observe_key
 from shared.stores import Claim, Stored
-from shared.telemetry import Event, log_event
 
-RACES = 3
 PROPAGATION_DELAY = timedelta(seconds=60)
 
 
@@ -46,12 +43,11 @@ async def check_key(bundle: Bundle, customer_id: str, name: str, *, origin: Orig
     Raises `NotFound`, `StaleWrite` after several lost races, and whatever the tables raise; what the vault and
     Microsoft Entra answer is data and raises nothing.
     """
-    for _ in range(RACES - 1):
-        try:
-            return await _check_once(bundle, customer_id, name, origin=origin, thorough=thorough)
-        except StaleWrite:
-            log_event(Event.STALE_WRITE, customer_id=customer_id, object=name)
-    return await _check_once(bundle, customer_id, name, origin=origin, thorough=thorough)
+    return await repeat_lost_races(
+        lambda: _check_once(bundle, customer_id, name, origin=origin, thorough=thorough),
+        customer_id=customer_id,
+        row=f"key:{name}",
+    )
 
 
 async def _check_once(bundle: Bundle, customer_id: str, name: str, *, origin: Origin, thorough: bool) -> KeyCheck:

@@ -3,6 +3,7 @@
 The wake-up comes after the commit. If the process dies between the two, the sweep finds the entry in the outbox.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,11 @@ from shared.bundle import Bundle
 from shared.domain.entries import Entry, EntryType, Origin
 from shared.domain.model import StateRow
 from shared.domain.work import WorkItem, WorkKind
-from shared.errors import PreconditionFailed
+from shared.errors import PreconditionFailed, StaleWrite
 from shared.stores import Stored
+from shared.telemetry import Event, log_event
+
+RACES = 3
 
 
 async def commit[T: StateRow](
@@ -61,3 +65,13 @@ def require_match[T: StateRow](stored: Stored[T] | None, if_match: str | None) -
         return
     if stored is None or (if_match.strip() != "*" and if_match.strip() != stored.etag):
         raise PreconditionFailed("The object changed since it was read; read it again and repeat.", target="If-Match")
+
+
+async def repeat_lost_races[T](work: Callable[[], Awaitable[T]], *, customer_id: str, row: str) -> T:
+    """Start again from reading when another writer was first, twice at most; then `StaleWrite` is raised."""
+    for _ in range(RACES - 1):
+        try:
+            return await work()
+        except StaleWrite:
+            log_event(Event.STALE_WRITE, customer_id=customer_id, row=row)
+    return await work()

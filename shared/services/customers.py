@@ -8,7 +8,7 @@ from shared.bundle import Bundle
 from shared.domain.entries import Origin, Record
 from shared.domain.model import Customer
 from shared.errors import BadInput, Conflict
-from shared.services.commits import commit, require_match
+from shared.services.commits import commit, repeat_lost_races, require_match
 from shared.services.lookups import find_customer, parse_customer_id, parse_guid
 from shared.services.summaries import count_rows, phase_of
 from shared.settings import PoolApplication
@@ -37,6 +37,16 @@ async def put_customer(
     customer_id = parse_customer_id(customer_id)
     tenant_id = parse_guid(tenant_id, "tenantId")
     display_name = _checked_display_name(display_name)
+
+    async def put() -> tuple[Stored[Customer], bool]:
+        return await _put_once(bundle, customer_id, display_name, tenant_id, if_match=if_match, origin=origin)
+
+    return await repeat_lost_races(put, customer_id=customer_id, row="customer")
+
+
+async def _put_once(
+    bundle: Bundle, customer_id: str, display_name: str, tenant_id: str, *, if_match: str | None, origin: Origin
+) -> tuple[Stored[Customer], bool]:
     stored = await bundle.state.read_customer(customer_id)
     require_match(stored, if_match)
     if stored is None:

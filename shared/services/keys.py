@@ -11,7 +11,7 @@ from shared.domain.model import Customer, Key, VersionPolicy
 from shared.domain.work import WorkKind
 from shared.errors import BadInput, Conflict
 from shared.services.check_key import check_key, queue_resources
-from shared.services.commits import commit, enqueue, remove, require_match
+from shared.services.commits import commit, enqueue, remove, repeat_lost_races, require_match
 from shared.services.lookups import find_customer, find_key, parse_key_identifier, parse_name
 from shared.stores import Stored
 
@@ -49,23 +49,32 @@ async def put_key(
     policy, pinned = _version_policy(version_policy, identifier)
     vault_id = _vault_resource_id(vault_resource_id)
     await find_customer(bundle, customer_id)
+    wish = Key(
+        customer_id=customer_id,
+        name=name,
+        identifier=identifier.versionless,
+        registered_at=bundle.clock.now(),
+        version_policy=policy,
+        pinned_version=pinned,
+        vault_resource_id=vault_id,
+    )
+
+    async def put() -> tuple[Stored[Key], bool]:
+        return await _put_once(bundle, wish, if_match=if_match, origin=origin)
+
+    return await repeat_lost_races(put, customer_id=customer_id, row=wish.row)
+
+
+async def _put_once(bundle: Bundle, key: Key, *, if_match: str | None, origin: Origin) -> tuple[Stored[Key], bool]:
+    customer_id, name = key.customer_id, key.name
     stored = await bundle.state.read_key(customer_id, name)
     require_match(stored, if_match)
     if stored is None:
-        await _refuse_held_key(bundle, customer_id, name, identifier)
-        key = Key(
-            customer_id=customer_id,
-            name=name,
-            identifier=identifier.versionless,
-            registered_at=bundle.clock.now(),
-            version_policy=policy,
-            pinned_version=pinned,
-            vault_resource_id=vault_id,
-        )
+        await _refuse_held_key(bundle, key)
         created = await commit(bundle, key, Record.KEY_REGISTERED, _data(key), previous=None, origin=origin)
         await enqueue(bundle, WorkKind.CHECK_KEY, customer_id, name, origin=origin)
         return created, True
-    if not stored.value.identifier.names_same_key(identifier):
+    if not stored.value.identifier.names_same_key(key.identifier):
         raise Conflict(
             "The identifier of a registered key cannot be changed; register the other key under another name.",
             target="keyIdentifier",
@@ -73,9 +82,9 @@ async def put_key(
         )
     changed = replace(
         stored.value,
-        version_policy=policy,
-        pinned_version=pinned,
-        vault_resource_id=vault_id or stored.value.vault_resource_id,
+        version_policy=key.version_policy,
+        pinned_version=key.pinned_version,
+        vault_resource_id=key.vault_resource_id or stored.value.vault_resource_id,
     )
     if changed == stored.value:
         return stored, False
@@ -142,9 +151,9 @@ def versions_in_use(key: Key, resources: Any) -> list[str]:
     )
 
 
-async def _refuse_held_key(bundle: Bundle, customer_id: str, name: str, identifier: KeyIdentifier) -> None:
-    claim = await bundle.claims.find("key", identifier.claim)
-    if claim is not None and (claim.customer_id, claim.row) != (customer_id, f"key:{name}"):
+async def _refuse_held_key(bundle: Bundle, key: Key) -> None:
+    claim = await bundle.claims.find("key", key.identifier.claim)
+    if claim is not None and (claim.customer_id, claim.row) != (key.customer_id, key.row):
         raise Conflict("This key is already in use.", target="keyIdentifier", code="KeyClaimed")
 
 

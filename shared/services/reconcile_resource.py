@@ -21,16 +21,14 @@ from shared.domain.storage_plan import decide_account
 from shared.domain.storage_situation import Plan, Situation
 from shared.domain.work import WorkKind
 from shared.errors import Refused, StaleWrite, UnexpectedAnswer
-from shared.services.commits import commit, enqueue
+from shared.services.commits import commit, enqueue, repeat_lost_races
 from shared.services.lookups import find_customer, find_resource
 from shared.services.observe_key import still_unwraps
 from shared.services.operations import finish_operation
 from shared.services.resources import desired_of
 from shared.stores import Stored
-from shared.telemetry import Event, log_event
 
 MAX_STEPS = 10
-RACES = 3
 REFUSAL_DELAY = timedelta(minutes=1)
 
 
@@ -39,12 +37,11 @@ async def reconcile_resource(bundle: Bundle, customer_id: str, name: str, *, ori
 
     Raises `NotFound`, `Unavailable` and its kinds (try later), `StaleWrite` after several lost races.
     """
-    for _ in range(RACES - 1):
-        try:
-            return await _reconcile_once(bundle, customer_id, name, origin=origin)
-        except StaleWrite:
-            log_event(Event.STALE_WRITE, customer_id=customer_id, object=name)
-    return await _reconcile_once(bundle, customer_id, name, origin=origin)
+    return await repeat_lost_races(
+        lambda: _reconcile_once(bundle, customer_id, name, origin=origin),
+        customer_id=customer_id,
+        row=f"resource:{name}",
+    )
 
 
 async def _reconcile_once(bundle: Bundle, customer_id: str, name: str, *, origin: Origin) -> timedelta | None:

@@ -13,7 +13,7 @@ from shared.domain.storage_plan import decide_account
 from shared.domain.storage_situation import Situation
 from shared.domain.work import WorkKind
 from shared.errors import BadInput, Conflict, NotFound
-from shared.services.commits import commit, enqueue, require_match
+from shared.services.commits import commit, enqueue, repeat_lost_races, require_match
 from shared.services.customers import pool_application
 from shared.services.lookups import find_customer, find_key, find_resource, parse_name, parse_resource_id
 from shared.services.operations import begin_operation, supersede_operation
@@ -96,25 +96,31 @@ async def release_resource(
 ) -> tuple[Stored[Resource], Operation | None]:
     """Ask that a resource go back to Microsoft-managed keys. Asking again answers the same operation."""
     await find_customer(bundle, customer_id)
-    stored = await find_resource(bundle, customer_id, name)
-    require_match(stored, if_match)
-    resource = stored.value
-    if resource.releasing_since is not None or not resource.is_live:
-        return stored, await _operation_of(bundle, resource)
-    await supersede_operation(bundle, resource, origin=origin)
-    operation = await begin_operation(bundle, customer_id, OperationKind.RELEASE, resource.row, origin=origin)
-    releasing = replace(
-        resource,
-        releasing_since=bundle.clock.now(),
-        state=ResourceState.RELEASING,
-        operation_id=operation.operation_id,
-        findings=(),
-    )
-    stored = await commit(
-        bundle, releasing, Record.RESOURCE_RELEASING, _data(releasing), previous=stored, origin=origin
-    )
-    await enqueue(bundle, WorkKind.RECONCILE_RESOURCE, customer_id, resource.name, origin=origin)
-    return stored, operation
+    began: list[Operation] = []
+
+    async def release() -> tuple[Stored[Resource], Operation | None]:
+        stored = await find_resource(bundle, customer_id, name)
+        require_match(stored, if_match)
+        resource = stored.value
+        if resource.releasing_since is not None or not resource.is_live:
+            return stored, await _operation_of(bundle, resource)
+        if not began:
+            await supersede_operation(bundle, resource, origin=origin)
+            began.append(await begin_operation(bundle, customer_id, OperationKind.RELEASE, resource.row, origin=origin))
+        releasing = replace(
+            resource,
+            releasing_since=bundle.clock.now(),
+            state=ResourceState.RELEASING,
+            operation_id=began[0].operation_id,
+            findings=(),
+        )
+        stored = await commit(
+            bundle, releasing, Record.RESOURCE_RELEASING, _data(releasing), previous=stored, origin=origin
+        )
+        await enqueue(bundle, WorkKind.RECONCILE_RESOURCE, customer_id, resource.name, origin=origin)
+        return stored, began[0]
+
+    return await repeat_lost_races(release, customer_id=customer_id, row=f"resource:{name}")
 
 
 async def plan_resource(

@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 from shared.bundle import Bundle
+from shared.domain.sweeping import SWEEP_INTERVAL
 from shared.domain.work import MAX_ATTEMPTS, WorkItem, WorkKind, backoff
 from shared.errors import CrossKeyError, NotFound, StaleWrite, Unavailable
 from shared.services.check_key import PROPAGATION_DELAY, check_key
 from shared.services.consent import confirm_consent
 from shared.services.drain import DrainedElsewhere, drain_timeline
-from shared.services.reconcile_resource import reconcile_resource
+from shared.services.reconcile_resource import postpone_resource, reconcile_resource
 from shared.services.sweep import sweep_range
 from shared.telemetry import Event, log_event
 
@@ -62,6 +63,9 @@ async def _later(bundle: Bundle, item: WorkItem, error: CrossKeyError) -> None:
         delay_seconds=delay.total_seconds(),
     )
     await bundle.queue.enqueue(item.successor(), delay=delay)
+    if item.kind is WorkKind.RECONCILE_RESOURCE and delay >= SWEEP_INTERVAL:
+        until = bundle.clock.now() + delay
+        await postpone_resource(bundle, item.customer_id, item.name, until, origin=item.origin)
 
 
 async def _check_customer(bundle: Bundle, item: WorkItem) -> timedelta | None:

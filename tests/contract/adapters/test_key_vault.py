@@ -230,3 +230,11 @@ async def test_an_application_that_left_the_pool_is_could_not_tell(bundle: Bundl
     del contoso
     with pytest.raises(Unavailable):
         await bundle.credentials.obtain(tenant_id=TENANT, application="99999999-0000-4000-8000-000000000001")
+
+
+async def test_our_own_half_of_the_chain_can_be_told_from_the_customers(bundle: Bundle, contoso: Contoso) -> None:
+    contoso.azure.control.remove_service_principal(TENANT)
+    await bundle.credentials.obtain_assertion(application=names.POOL_CLIENT_ID)
+    with pytest.raises(CredentialRefused):
+        await bundle.credentials.obtain(**WHO)
+    assert tokens_asked(contoso.azure) == 1

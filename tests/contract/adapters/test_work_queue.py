@@ -49,3 +49,9 @@ async def test_delayed_work_is_not_visible_yet_and_never_expires(bundle: Bundle,
     (message,) = [one async for one in queue.receive_messages()]
     assert message.expires_on is not None
     assert message.expires_on.year > 9000
+
+
+async def test_asking_for_a_queue_that_is_not_there_makes_it(bundle: Bundle, queue: QueueClient) -> None:
+    await bundle.queue.ping()
+    await bundle.queue.ping()
+    assert (await queue.get_queue_properties()).name == queue.queue_name
