@@ -32,6 +32,13 @@ READ_ERRORS = _responses(_READ)
 WRITE_ERRORS = _responses(_WRITE)
 ANY_ERROR = _responses(())
 PAGE_ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"content": {"text/html": {}}, "description": "A page: the link is forged, expired, used or another tenant's."},
-    **ANY_ERROR,
+    400: {
+        "content": {"text/html": {}},
+        "description": "A page: the link is forged, expired, used or another tenant's.",
+    },
+    # Spelled out, since FastAPI would give a model the media type of the route, and these are JSON.
+    "default": {
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}},
+        "description": "Any other error.",
+    },
 }

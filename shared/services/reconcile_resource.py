@@ -6,13 +6,13 @@ Running twice, late or for no reason ends in the same state and, when nothing di
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.bundle import Bundle
 from shared.domain.account_observation import ObservedAccount, SetKeyVersion
 from shared.domain.desired import Desired
-from shared.domain.entries import Notification, Origin
+from shared.domain.entries import Notification, Origin, Record
 from shared.domain.findings import Finding
 from shared.domain.model import Customer, Resource, ResourceState
 from shared.domain.reasons import Reason
@@ -42,6 +42,18 @@ async def reconcile_resource(bundle: Bundle, customer_id: str, name: str, *, ori
         customer_id=customer_id,
         row=f"resource:{name}",
     )
+
+
+async def postpone_resource(bundle: Bundle, customer_id: str, name: str, until: datetime, *, origin: Origin) -> None:
+    """Write down that work on a resource waits until then, so that the sweep leaves it alone."""
+    stored = await bundle.state.read_resource(customer_id, name)
+    if stored is None or not stored.value.is_live:
+        return
+    waiting = replace(stored.value, queued_until=until)
+    data = {"resource": name, "queuedUntil": until.isoformat()}
+    # Whoever was first knows more; the row is only a courtesy to the sweep.
+    with suppress(StaleWrite):
+        await commit(bundle, waiting, Record.RESOURCE_POSTPONED, data, previous=stored, origin=origin)
 
 
 async def _reconcile_once(bundle: Bundle, customer_id: str, name: str, *, origin: Origin) -> timedelta | None:

@@ -154,6 +154,7 @@ class Case(NamedTuple):
     also: str
 
 
+NOTHING: dict[str, Any] = {"resourceId": "/", "key": "x"}
 MATRIX = [
     Case("PUT", "/customers/contoso", CUSTOMER, "Operator", "nobody else"),
     Case("GET", "/customers/contoso", None, "Reader", "own administrator"),
@@ -165,7 +166,7 @@ MATRIX = [
     Case(
         "PUT",
         "/customers/contoso/resources/data?whatIf=true",
-        {"resourceId": "/", "key": "x"},
+        NOTHING,
         "Operator",
         "nobody else",
     ),

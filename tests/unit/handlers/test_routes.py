@@ -130,7 +130,7 @@ async def test_a_key_is_shown_with_every_check_and_the_command_that_mends_it(api
 async def test_a_resource_is_protected_released_and_its_key_removed(api: Api) -> None:
     await register_key(api)
     await work_off(api)
-    api.world.accounts.add(ACCOUNT, system_assigned=True)
+    api.world.accounts.add(ACCOUNT, system_assigned=True, covered_services=("blob", "file", "queue", "table"))
     accepted = await api.call("PUT", AT_RESOURCE, json=RESOURCE)
     assert accepted.status_code == 202
     assert accepted.json()["state"] == "pending"
