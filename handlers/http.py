@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 import azure.functions as func
 
-blueprint = func.Blueprint()  # type: ignore[no-untyped-call]  # its constructor has no annotations
+blueprint = func.Blueprint()
 
 
 @blueprint.function_name("http")
@@ -24,7 +24,7 @@ def _middleware() -> func.AsgiMiddleware:
     from handlers.api.app import create_app  # noqa: PLC0415 - the other triggers never load the web framework
     from shared.bootstrap import get_bundle  # noqa: PLC0415 - belongs to the application built here
 
-    return func.AsgiMiddleware(create_app(get_bundle))  # type: ignore[no-untyped-call]  # no annotations there
+    return func.AsgiMiddleware(create_app(get_bundle))
 
 
 def _decodable(req: func.HttpRequest) -> func.HttpRequest:

@@ -11,7 +11,7 @@ from shared.domain.entries import Origin
 from shared.services import key_events
 from shared.telemetry import request
 
-blueprint = func.Blueprint()  # type: ignore[no-untyped-call]  # its constructor has no annotations
+blueprint = func.Blueprint()
 
 
 @blueprint.function_name("key_vault_events")

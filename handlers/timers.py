@@ -7,7 +7,7 @@ from shared.domain.entries import Origin
 from shared.services.sweep import start_sweep
 from shared.telemetry import Event, log_event, request
 
-blueprint = func.Blueprint()  # type: ignore[no-untyped-call]  # its constructor has no annotations
+blueprint = func.Blueprint()
 
 
 @blueprint.function_name("sweep")

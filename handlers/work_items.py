@@ -14,7 +14,7 @@ from shared.telemetry import Event, log_event, request
 
 STORAGE = "AzureWebJobsStorage"
 
-blueprint = func.Blueprint()  # type: ignore[no-untyped-call]  # its constructor has no annotations
+blueprint = func.Blueprint()
 
 
 @blueprint.function_name("work_items")

@@ -191,6 +191,11 @@ def last_call(control: ControlClient) -> int:
     return max((int(call["sequence"]) for call in control.calls()), default=0)
 
 
+def announced_about(control: ControlClient, customer_id: str) -> list[dict[str, Any]]:
+    """What subscribers of the topic received about a customer, in order."""
+    return [event for event in control.topic_events() if event["source"] == f"/customers/{customer_id}"]
+
+
 def _document(response: httpx.Response) -> Any:
     if response.is_error:
         raise NotReached(f"{response.request.method} {response.request.url} answered {response.text}")

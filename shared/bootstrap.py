@@ -4,6 +4,7 @@ The only place that reads the process environment. Importing this module needs n
 loads no SDK.
 """
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -29,6 +30,9 @@ def get_bundle() -> Bundle:
 
         quieten_libraries()
         settings = Settings.from_mapping(os.environ)
+        # The SDKs log every request they make, which is most of what a sweep would write.
+        for talkative in ("azure.core", "azure.identity"):
+            logging.getLogger(talkative).setLevel(logging.WARNING)
         _transport = SharedTransport()
         _bundle = build_bundle(settings, _transport)
     return _bundle

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
-from shared.services.readiness import check_readiness
 
 from handlers.api.access import BundleOf, OriginOf
 from handlers.api.answers import DependencyAnswer, ErrorAnswer, LiveAnswer, ReadyAnswer
@@ -13,6 +12,7 @@ from handlers.api.documentation import ANY_ERROR, PAGE_ERRORS
 from handlers.api.pages import documentation_page, message_page
 from shared.errors import CrossKeyError
 from shared.services import consent
+from shared.services.readiness import check_readiness
 
 TITLES = {"confirmed": "Consent confirmed", "pending": "Consent received", "declined": "Consent declined"}
 

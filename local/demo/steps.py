@@ -5,9 +5,7 @@ believed because CrossKey says so when Azure's own record can be asked.
 """
 
 import time
-from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,46 +14,13 @@ from local import names
 from local.actors import (
     ENCRYPTION_ROLE_ID,
     READER_ROLE_ID,
-    Administrator,
-    Portal,
+    announced_about,
     event_endpoint,
     last_call,
     members,
     wait_until,
 )
-from local.client import ControlClient
-
-CONTOSO_TENANT = "20000000-0000-4000-8000-000000000001"
-VAULT = "contoso-keys"
-ACCOUNT_ID = f"{names.RESOURCE_GROUP_ID}/providers/Microsoft.Storage/storageAccounts/contosodata"
-TAGS = {"costCentre": "4711"}
-
-type Facts = dict[str, Any]
-
-
-class NotAsExpected(AssertionError):
-    """An observation is not what it must be."""
-
-
-def must(fact: bool, what: str) -> None:
-    """End the step unless the fact holds."""
-    if not fact:
-        raise NotAsExpected(what)
-
-
-@dataclass(slots=True)
-class Stage:
-    """What the steps share."""
-
-    control: ControlClient
-    portal: Portal
-    administrator: Administrator
-    folder: Path
-    identity_endpoint: str
-    identity_header: str
-    first_version: str = ""
-    second_version: str = ""
-    protected_events: list[str] = field(default_factory=list)
+from local.demo.stage import ACCOUNT_ID, CONTOSO_TENANT, TAGS, VAULT, Facts, Stage, account_record, must
 
 
 def provider_side(stage: Stage) -> Facts:
@@ -199,14 +164,6 @@ def protect_account(stage: Stage) -> Facts:
     }
 
 
-def account_record(stage: Stage) -> Any:
-    """The storage account as Resource Manager shows it to the provider."""
-    grants = [{"role": "Reader", "scope": f"/subscriptions/{names.PROVIDER_SUBSCRIPTION_ID}"}]
-    token = stage.control.token("provider", audience=names.MANAGEMENT_RESOURCE, user="operations", grants=grants)
-    url = f"https://{names.MANAGEMENT_HOST}{ACCOUNT_ID}?api-version=2023-05-01"
-    return stage.administrator.http.get(url, headers={"Authorization": f"Bearer {token}"}).json()
-
-
 def follow_rotation(stage: Stage) -> Facts:
     """Contoso rotates its key; the account follows within seconds and stays on Azure's automatic setting."""
     stage.administrator.subscribe(event_endpoint(stage.folder))
@@ -264,16 +221,11 @@ EXPECTED_NOTIFICATIONS = [
 ]
 
 
-def notifications(stage: Stage) -> list[dict[str, Any]]:
-    """What subscribers of the topic received about Contoso."""
-    return [event for event in stage.control.topic_events() if event["source"] == "/customers/contoso"]
-
-
 def prove_it(stage: Stage) -> Facts:
     """The timeline of all this is intact, and a subscriber received the notifications in order."""
 
     def announced() -> Any:
-        types = [event["type"] for event in notifications(stage)]
+        types = [event["type"] for event in announced_about(stage.control, "contoso")]
         return types if "CrossKey.ResourceReleased" in types else None
 
     received = wait_until(announced, "the last notification")
@@ -282,7 +234,7 @@ def prove_it(stage: Stage) -> Facts:
     must(integrity["intact"], f"The timeline is not intact: {integrity}")
     timeline = stage.portal.call("GET", "/customers/contoso/timeline")["value"]
     hashes = {entry["sequence"]: entry["hash"] for entry in timeline}
-    carried = notifications(stage)[-1]["data"]
+    carried = announced_about(stage.control, "contoso")[-1]["data"]
     must(hashes[carried["timelineSequence"]] == carried["timelineHash"], "A notification carries another hash.")
     return {
         "entries": integrity["entries"],

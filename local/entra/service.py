@@ -23,7 +23,7 @@ from local.world import World
 _HOSTS: Final = frozenset({ENTRA_HOST, "login.windows.net", "login.microsoft.com"})
 _SERVER: Final = "2.1.22000.1 - LOCAL ProdSlices"
 
-_ROUTES: Final = tuple(
+ROUTES: Final = tuple(
     (method, re.compile(pattern), operation)
     for method, pattern, operation in (
         ("POST", r"/(?P<tenant>[^/]+)/oauth2/v2\.0/token", "Token"),
@@ -38,7 +38,7 @@ _ROUTES: Final = tuple(
 
 def _route(request: web.Request) -> tuple[str, str]:
     """Answer operation and tenant; the operation `NotImplementedLocally` belongs to no tenant."""
-    for method, pattern, operation in _ROUTES:
+    for method, pattern, operation in ROUTES:
         if method == request.method and (match := pattern.fullmatch(request.path)):
             return operation, match["tenant"]
     return "NotImplementedLocally", ""

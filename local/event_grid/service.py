@@ -20,7 +20,7 @@ from local.roles import ROLES
 from local.world import EventSubscription, World
 
 _HOST_SUFFIX: Final = ".eventgrid.azure.net"
-_API_VERSION: Final = "2018-01-01"
+API_VERSION: Final = "2018-01-01"
 _MAXIMUM_BODY: Final = 1_048_576
 _CLOUD_EVENTS: Final = "application/cloudevents-batch+json"
 _CLOUD_EVENT: Final = "application/cloudevents+json"
@@ -65,7 +65,7 @@ class EventGridService:
         return "PublishEvents" if (request.method, request.path) == ("POST", "/api/events") else "Unknown"
 
     async def handle(self, request: web.Request) -> web.Response:
-        headers = {"api-supported-versions": _API_VERSION, "x-ms-request-id": str(uuid.uuid4())}
+        headers = {"api-supported-versions": API_VERSION, "x-ms-request-id": str(uuid.uuid4())}
         try:
             self._check_imitated(request)
             self._authorise(request)
@@ -106,8 +106,8 @@ class EventGridService:
 
 
 def _read(query: Any, content_type: str, content: bytes) -> list[dict[str, Any]]:
-    if query.get("api-version") != _API_VERSION:
-        raise TopicError(400, "BadRequest", f"The api-version must be {_API_VERSION}.")
+    if query.get("api-version") != API_VERSION:
+        raise TopicError(400, "BadRequest", f"The api-version must be {API_VERSION}.")
     if len(content) > _MAXIMUM_BODY:
         raise TopicError(413, "RequestEntityTooLarge", "The maximum size of a request is 1 MB.")
     try:

@@ -20,6 +20,7 @@ from shared.adapters.transport import RETRIES, BriefRetryPolicy, SharedTransport
 from shared.domain.clouds import Cloud
 from shared.errors import CredentialRefused, Refused, Unavailable
 from shared.settings import Settings
+from shared.single_flight import SingleFlight
 
 CACHED_TENANTS: Final = 256
 
@@ -135,6 +136,7 @@ class Credentials:
         self._transport = transport
         self._scope = f"{settings.cloud.vault_audience}/.default"
         self._identities: dict[str, IdentityCredential] = {}
+        self._fresh = SingleFlight()
         self._pinned: OrderedDict[tuple[str, str], PinnedCredential] = OrderedDict()
 
     def identity(self, client_id: str) -> IdentityCredential:
@@ -156,6 +158,13 @@ class Credentials:
         if not fresh:
             await self._ask(self.pinned(tenant_id=tenant_id, application=application))
             return
+        await self._fresh.run(f"{tenant_id} {application}", lambda: self._renew(tenant_id, application))
+
+    async def obtain_assertion(self, *, application: str) -> None:
+        """Obtain the managed identity's token that the application trusts: our own half of the chain."""
+        await self.identity(self._identity_of(application)).get_token_info(assertion_scope(self._settings.cloud))
+
+    async def _renew(self, tenant_id: str, application: str) -> None:
         made = self._build(tenant_id, application)
         try:
             await self._ask(made)
@@ -164,10 +173,6 @@ class Credentials:
             self._keep((tenant_id, application), made)
             raise
         self._keep((tenant_id, application), made)
-
-    async def obtain_assertion(self, *, application: str) -> None:
-        """Obtain the managed identity's token that the application trusts: our own half of the chain."""
-        await self.identity(self._identity_of(application)).get_token_info(assertion_scope(self._settings.cloud))
 
     async def _ask(self, credential: PinnedCredential) -> None:
         # Key Vault's client asks with continuous access evaluation on; such tokens are cached apart.

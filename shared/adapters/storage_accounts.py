@@ -20,7 +20,7 @@ from shared.adapters.transport import SharedTransport, client_arguments
 from shared.domain.account_observation import AccountUpdate, ObservedAccount
 from shared.domain.clouds import Cloud
 from shared.domain.identifiers import StorageAccountId
-from shared.errors import UnexpectedAnswer
+from shared.errors import Unavailable, UnexpectedAnswer
 
 if TYPE_CHECKING:
     from azure.mgmt.storage.aio import StorageManagementClient
@@ -91,6 +91,8 @@ class ResourceManagerStorage:
             raise translate(error, doing) from error
         if response.status_code == 200 or (response.status_code == 404 and request.method == "GET"):
             return response
+        if 200 <= response.status_code < 300:
+            raise Unavailable(f"{doing}: accepted with status {response.status_code}, and not confirmed yet")
         raise translate_status(response.status_code, response.headers, response.text(), doing)
 
     def _client(self, subscription_id: str) -> "StorageManagementClient":

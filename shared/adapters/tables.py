@@ -15,7 +15,7 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 from shared.adapters.azure_errors import translate
 from shared.adapters.entities import Entity
 from shared.adapters.transport import LONGEST_WAIT_SECONDS, SharedTransport
-from shared.errors import Refused, StaleWrite
+from shared.errors import Refused, StaleWrite, Unavailable
 from shared.settings import Storage
 
 if TYPE_CHECKING:
@@ -77,7 +77,11 @@ class Tables:
         client = await self.client(name)
         try:
             return await client.get_entity(partition, row)
-        except ResourceNotFoundError:
+        except ResourceNotFoundError as error:
+            if _is_missing_table(error):
+                # Somebody deleted it: not the same as a row that is not there. The next call makes it anew.
+                self._clients.pop(name, None)
+                raise Unavailable(f"reading {name} {partition} {row}: the table is gone") from error
             return None
         except (AzureError, ValueError) as error:
             raise translate(error, f"reading {name} {partition} {row}") from error

@@ -89,7 +89,11 @@ class FakeStorageAccounts(Interruptible):
 
     def describe(self, account: StorageAccountId, update: AccountUpdate, *, present: ObservedAccount) -> dict[str, Any]:
         """What `update` would send, in this fake's words."""
-        return {"method": "PATCH", "url": f"https://management.azure.com{account}", "body": _plain(asdict(update))}
+        return {
+            "method": "PATCH",
+            "url": f"https://management.azure.com{account}",
+            "body": {"present": list(present.user_assigned), **_plain(asdict(update))},
+        }
 
     async def read_subscription(self, subscription_id: str) -> AsyncIterator[ObservedAccount]:
         """Every account of a subscription."""

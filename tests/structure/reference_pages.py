@@ -12,6 +12,10 @@ from inspect import getdoc
 from pathlib import Path
 
 from handlers.api import problems
+from local.entra import service as entra
+from local.event_grid import service as event_grid
+from local.key_vault import service as key_vault
+from local.resource_manager import routes as resource_manager
 from shared import errors
 from shared.domain import entries, reasons
 from tests.structure.project import ROOT, production_code
@@ -79,10 +83,23 @@ def record_table() -> str:
     return _table(("type", "meaning"), rows)
 
 
+def local_operation_table() -> str:
+    """One row for each operation that the local Azure imitates."""
+    served = [
+        *(("Resource Manager", route.operation, ", ".join(route.versions)) for route in resource_manager.ROUTES),
+        *(("Key Vault", route.operation, ", ".join(key_vault.API_VERSIONS)) for route in key_vault.ROUTES),
+        *(("Microsoft Entra", operation, "") for _, _, operation in entra.ROUTES),
+        ("Event Grid", "PublishEvents", event_grid.API_VERSION),
+    ]
+    rows = ((service, f"`{operation}`", versions) for service, operation, versions in dict.fromkeys(served))
+    return _table(("service", "operation", "api-versions"), rows)
+
+
 PAGES = {
     ROOT / "docs" / "reasons.md": (reason_table,),
     ROOT / "docs" / "errors.md": (error_table, problem_table, narrower_table),
     ROOT / "docs" / "notifications.md": (notification_table, record_table),
+    ROOT / "docs" / "local-azure.md": (local_operation_table,),
 }
 
 

@@ -197,6 +197,11 @@ async def test_lost_consent_hides_behind_the_cache_until_a_fresh_look(bundle: Bu
         await bundle.credentials.obtain(**WHO)
 
 
+async def test_twenty_fresh_looks_at_once_are_at_most_two_requests(bundle: Bundle, contoso: Contoso) -> None:
+    await asyncio.gather(*(bundle.credentials.obtain(**WHO, fresh=True) for _ in range(20)))
+    assert 1 <= tokens_asked(contoso.azure) <= 2
+
+
 async def test_an_outage_of_entra_is_not_lost_consent(bundle: Bundle, contoso: Contoso) -> None:
     await bundle.credentials.obtain(**WHO)
     contoso.azure.control.add_fault("status", service="entra", status=503)

@@ -198,6 +198,14 @@ async def test_a_next_link_to_another_host_is_not_followed(bundle: Bundle, conto
     assert contoso.azure.control.calls(service="keyvault") == []
 
 
+async def test_an_update_that_is_only_accepted_is_not_taken_for_done(bundle: Bundle, contoso: Contoso) -> None:
+    put_account(contoso.azure)
+    before = await present(bundle)
+    contoso.azure.control.add_fault("status", service="arm", operation="StorageAccounts.Update", status=202, body="")
+    with pytest.raises(Unavailable):
+        await bundle.accounts.update(ACCOUNT, ReturnToMicrosoftManagedKeys(), present=before)
+
+
 async def test_an_unreadable_answer_is_unexpected(bundle: Bundle, contoso: Contoso) -> None:
     put_account(contoso.azure)
     contoso.azure.control.add_fault("malformed", service="arm", when="after")

@@ -79,7 +79,7 @@ def forged(world: Any) -> dict[str, str]:
     header, payload, signature = good.split(".")
     stronger = jwt.utils.base64url_encode(b'{"roles":["CrossKey.Admin"]}').decode()
     return {
-        "none": jwt.encode(claims, None, algorithm="none", headers={"kid": KEY_ID}),
+        "none": jwt.encode(claims, "", algorithm="none", headers={"kid": KEY_ID}),
         "no signature": f"{header}.{payload}.",
         "public key as secret": hs256(claims),
         "RS512": sign(claims, algorithm="RS512"),

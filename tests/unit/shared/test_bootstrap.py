@@ -1,3 +1,5 @@
+"""One bundle per process, made late and from settings alone."""
+
 import os
 import subprocess
 import sys

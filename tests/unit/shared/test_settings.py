@@ -1,3 +1,5 @@
+"""Settings: everything wrong is reported at once, and secrets stay secret."""
+
 import base64
 import json
 

@@ -1,3 +1,5 @@
+"""Log events: their names, fields and what must not be in them."""
+
 import json
 import logging
 from enum import StrEnum

@@ -1,3 +1,5 @@
+"""Work items as texts of the queue."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,3 +1,5 @@
+"""Requests to Resource Manager and its answers, member by member."""
+
 from datetime import UTC, datetime
 from typing import Any
 

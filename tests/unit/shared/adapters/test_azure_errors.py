@@ -1,3 +1,5 @@
+"""Every error of the Azure SDKs has a translation, and says no more than it knows."""
+
 import inspect
 import json
 import socket

@@ -1,3 +1,5 @@
+"""Refusals and outages of Microsoft Entra, and the cache of customers' credentials."""
+
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
 from azure.identity import CredentialUnavailableError

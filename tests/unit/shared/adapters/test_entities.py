@@ -1,3 +1,5 @@
+"""Rows and entries survive the way to a table entity and back."""
+
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -53,10 +55,9 @@ from tests.contract.adapters.rows import NOW, customer, entry, key
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 names = st.from_regex(r"[a-z0-9]{1,20}", fullmatch=True)
-times = st.timedeltas(timedelta(), timedelta(days=30_000)).flatmap(
-    lambda age: st.sampled_from([UTC, timezone(timedelta(hours=5.5))]).map(
-        lambda zone: (datetime(2020, 1, 1, tzinfo=UTC) + age).astimezone(zone)
-    )
+zones = st.sampled_from([UTC, timezone(timedelta(hours=5.5))])
+times = st.builds(
+    lambda age, zone: (NOW + age).astimezone(zone), st.timedeltas(timedelta(), timedelta(days=30_000)), zones
 )
 maybe_times = st.none() | times
 attentions = st.none() | st.builds(Attention, since=times, reason=st.sampled_from(Reason), detail=texts)

@@ -1,3 +1,5 @@
+"""When Entra's signing keys are fetched, kept and dropped, with a clock that is moved."""
+
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
