@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -91,24 +92,25 @@ def _narrate(console: Console, stage: Stage) -> list[StepReport]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("", total=len(STEPS))
-        for number, (name, step) in enumerate(STEPS, start=1):
+        for number, step in enumerate(STEPS, start=1):
+            name = step.name
             progress.update(bar, description=f"{number}. {name}")
             began = time.monotonic()
             try:
-                observed, ok = step(stage), True
+                observed, ok = step.play(stage), True
+                line = step.line.format_map({fact: _short(value) for fact, value in observed.items()})
             except FAILURES as failure:
-                observed, ok = {"failed": f"{type(failure).__name__}: {failure}"}, False
+                line = f"{type(failure).__name__}: {failure}"
+                observed, ok = {"failed": line}, False
             reports.append(StepReport(name, ok, round(time.monotonic() - began, 2), observed))
             colour, mark = ("green", "ok") if ok else ("red", "FAILED")
-            progress.console.print(f"[{colour}]{number}. {name}: {mark}[/] {_line(observed)}", soft_wrap=True)
+            progress.console.print(
+                f"[{colour}]{number}. {name}: {mark}[/]  {escape(line)}", soft_wrap=True, highlight=False
+            )
             progress.advance(bar)
             if not ok:
                 break
     return reports
-
-
-def _line(observed: Facts) -> str:
-    return "; ".join(f"{name} {_short(value)}" for name, value in observed.items())
 
 
 def _short(value: Any) -> str:
@@ -123,8 +125,8 @@ def _summary(steps: list[StepReport]) -> Table:
     table = Table(title=f"CrossKey on {names.PUBLIC_URL} (loopback)")
     for heading in ("step", "result", "seconds"):
         table.add_column(heading, justify="right" if heading == "seconds" else "left")
-    for number, (name, _) in enumerate(STEPS, start=1):
+    for number, step in enumerate(STEPS, start=1):
         done = steps[number - 1] if number <= len(steps) else None
         result = "not played" if done is None else "ok" if done.ok else "FAILED"
-        table.add_row(f"{number}. {name}", result, "" if done is None else f"{done.seconds:.2f}")
+        table.add_row(f"{number}. {step.name}", result, "" if done is None else f"{done.seconds:.2f}")
     return table

@@ -2,7 +2,8 @@
 
 A tunnel to a host that some service serves is not spliced anywhere: TLS is terminated on the client's own
 connection with a certificate for that host, and the HTTP protocol of the edge takes it over. So a call costs one TLS
-layer and no copy. Any other host, port or method is refused with 403 and recorded under the service name `proxy`.
+layer and no copy. Any other host, port or method is refused with 403 and recorded under the service name `proxy`; a
+vault that does not exist is refused as a proxy does whose name resolution fails (RFC 9209, `error=dns_error`).
 """
 
 import asyncio
@@ -68,15 +69,18 @@ class Proxy:
             # The event loop leaves telling the new protocol to whoever upgrades a connection by hand.
             protocol.connection_made(secured)
 
-    def refuse(self, method: str, target: str, reason: str) -> bytes:
+    def refuse(self, method: str, target: str, reason: str, *, unresolved: bool = False) -> bytes:
         """Record a refusal and build its answer."""
         host = target.removeprefix("http://").partition("/")[0]
         call = self.edge.record.begin(
             service="proxy", operation=method, method=method, host=host.rpartition(":")[0] or host, path=target
         )
-        call.status = 403
+        call.status = 502 if unresolved else 403
         body = f"The local Azure refuses {method} {target}: {reason}.\n".encode()
-        head = f"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
+        status = "403 Forbidden\r\n"
+        if unresolved:
+            status = "502 Bad Gateway\r\nProxy-Status: crosskey-local; error=dns_error\r\n"
+        head = f"HTTP/1.1 {status}Content-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
         return head.encode() + b"Connection: close\r\n\r\n" + body
 
     def remember(self, transport: asyncio.BaseTransport) -> None:
@@ -119,7 +123,8 @@ class _Tunnel(asyncio.Protocol):
             return
         host, _, port = target.lower().rpartition(":")
         if port != "443" or self._proxy.edge.service_for(host) is None:
-            self._refuse(method, target, "no service is imitated there")
+            unresolved = port == "443" and self._proxy.edge.knows_domain(host)
+            self._refuse(method, target, "no service is imitated there", unresolved=unresolved)
             return
         if len(self._head) > end + 4:
             self._refuse(method, target, "TLS starts only after the answer to CONNECT")
@@ -130,9 +135,9 @@ class _Tunnel(asyncio.Protocol):
         transport.write(_ESTABLISHED)
         self._proxy.adopt(transport, host)
 
-    def _refuse(self, method: str, target: str, reason: str) -> None:
+    def _refuse(self, method: str, target: str, reason: str, *, unresolved: bool = False) -> None:
         if self._transport is not None:
-            self._transport.write(self._proxy.refuse(method, target, reason))
+            self._transport.write(self._proxy.refuse(method, target, reason, unresolved=unresolved))
             self._transport.close()
 
     def _finish(self) -> None:

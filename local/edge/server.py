@@ -55,6 +55,11 @@ class Edge:
         """Find the service that a host name belongs to."""
         return next((service for service in self.services if service.serves(host)), None)
 
+    def knows_domain(self, host: str) -> bool:
+        """Whether the host lies in a service's own domain without existing there, such as a vault nobody made."""
+        asked = (getattr(service, "knows_host", None) for service in self.services)
+        return any(knows(host) for knows in asked if knows is not None)
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         host = request.host.partition(":")[0].lower()
         service = self.service_for(host)

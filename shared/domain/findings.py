@@ -39,6 +39,21 @@ class CheckResult:
         return describe(self.reason, self.detail)
 
 
+def passed(check: str) -> CheckResult:
+    """A check that found nothing wrong."""
+    return CheckResult(check, Result.PASS)
+
+
+def failed(check: str, reason: Reason, detail: str = "") -> CheckResult:
+    """A check that found something wrong."""
+    return CheckResult(check, Result.FAIL, reason, detail)
+
+
+def skipped(check: str, detail: str) -> CheckResult:
+    """A check that could not be made, and why."""
+    return CheckResult(check, Result.SKIPPED, None, detail)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something wrong with a resource."""

@@ -72,7 +72,9 @@ class KeyIdentifier:
         No user-info, query, fragment or port other than 443 is accepted, and the host must be one vault
         label under the cloud's suffix, so that no look-alike ever receives a token.
         """
-        if len(text) > MAX_IDENTIFIER_LENGTH or not text.isascii() or text != text.strip():
+        # urlsplit would drop line breaks and leading control characters in silence.
+        plain = text.isascii() and text.isprintable() and " " not in text
+        if len(text) > MAX_IDENTIFIER_LENGTH or not plain:
             raise MalformedIdentifier("must be a plain ASCII URL of at most 512 characters")
         try:
             url = urlsplit(text)

@@ -11,8 +11,10 @@ from datetime import timedelta
 from typing import Any
 
 from shared.domain.entries import EntryType, Notification, Record
+from shared.domain.expiry import expiry_step
 from shared.domain.findings import CheckResult, Result
-from shared.domain.key_checks import Look, expiry_step, owns_key
+from shared.domain.key_observation import ProbeOutcome
+from shared.domain.look import Look, owns_key
 from shared.domain.model import (
     REVOKED_STATES,
     Canary,
@@ -76,7 +78,7 @@ class KeyPlan:
 def decide_key(look: Look, checks: tuple[CheckResult, ...]) -> KeyPlan:
     """Compare what was seen with what is recorded."""
     before = look.key
-    checks = keep_probed(checks, before.verification.checks, probed=look.seen.probe is not None)
+    checks = keep_probed(look, checks)
     state, reasons = judge(checks)
     steps: list[KeyStep] = []
     current = before
@@ -113,17 +115,31 @@ def judge(checks: tuple[CheckResult, ...]) -> tuple[HealthState, tuple[Reason, .
     return HealthState.HEALTHY, reasons
 
 
-def keep_probed(
-    checks: tuple[CheckResult, ...], recorded: tuple[CheckResult, ...], *, probed: bool
-) -> tuple[CheckResult, ...]:
-    """Take over the recorded wrap and unwrap results when this look did not probe."""
-    if probed:
+def keep_probed(look: Look, checks: tuple[CheckResult, ...]) -> tuple[CheckResult, ...]:
+    """Take over the recorded wrap and unwrap results where this look could not tell.
+
+    They speak of the recorded version alone: another version is not proven by them.
+    """
+    seen = look.seen.key
+    if seen is not None and seen.version != look.key.latest_version:
         return checks
-    known = {check.check: check for check in recorded if check.check in PROBED_CHECKS}
+    known = {check.check: check for check in look.key.verification.checks if check.result is not Result.SKIPPED}
     return tuple(
-        known.get(check.check, check) if check.result is Result.SKIPPED and check.check in known else check
+        known.get(check.check, check) if check.check in PROBED_CHECKS and not _was_asked(look, check.check) else check
         for check in checks
     )
+
+
+def _was_asked(look: Look, check: str) -> bool:
+    probe = look.seen.probe
+    if probe is None:
+        return False
+    return (probe.wrap if check == "wrap" else probe.unwrap) is not ProbeOutcome.NOT_TRIED
+
+
+def _is_proven(checks: tuple[CheckResult, ...]) -> bool:
+    """Whether the vault is known to wrap and unwrap with the version seen."""
+    return all(check.result is not Result.SKIPPED for check in checks if check.check in PROBED_CHECKS)
 
 
 type _Judged = tuple[KeyHealth, EntryType]
@@ -152,7 +168,8 @@ def _facets(
         quiet["vault_region"] = seen.vault_region
     if health_entry is Record.KEY_OBSERVED:
         quiet["health"] = health
-    passed = verification.state is VerificationState.VERIFIED and seen.key is not None and state not in _UNKNOWABLE
+    verified = verification.state is VerificationState.VERIFIED and state not in _UNKNOWABLE
+    passed = verified and _is_proven(checks)
     if passed and seen.key is not None:
         quiet["expires_at"] = seen.key.expires
         quiet["attention"] = None
@@ -171,11 +188,12 @@ def _facets(
 
 def _verification(look: Look, checks: tuple[CheckResult, ...], state: HealthState) -> Verification:
     recorded = look.key.verification
-    if state in _UNKNOWABLE and recorded.state in (VerificationState.VERIFIED, VerificationState.LIMITED):
-        return recorded
     failed = any(check.result is Result.FAIL for check in checks)
-    unproven = any(check.check in PROBED_CHECKS and check.result is Result.SKIPPED for check in checks)
-    new_state = VerificationState.FAILED if failed or unproven else VerificationState.VERIFIED
+    proven = _is_proven(checks)
+    untold = state in _UNKNOWABLE or (not failed and not proven)
+    if untold and recorded.state in (VerificationState.VERIFIED, VerificationState.LIMITED):
+        return recorded
+    new_state = VerificationState.VERIFIED if proven and not failed else VerificationState.FAILED
     if new_state is recorded.state and checks == recorded.checks:
         return recorded
     return Verification(state=new_state, checked_at=look.now, checks=checks)
@@ -203,12 +221,20 @@ def _suspect(recorded: KeyHealth, look: Look, state: HealthState, reasons: tuple
     return KeyHealth(state=state, since=look.now, reasons=reasons), Notification.KEY_ACCESS_LOST
 
 
+def _outage(recorded: KeyHealth, look: Look, state: HealthState, reasons: tuple[Reason, ...]) -> KeyHealth:
+    """What cannot be seen stays as it was last seen where that matters: revoked, expired, or suspected."""
+    if recorded.state in REVOKED_STATES or recorded.state is HealthState.EXPIRED:
+        return recorded
+    since = recorded.since if recorded.state is state else look.now
+    return replace(recorded, state=state, since=since, reasons=reasons)
+
+
 def _health(look: Look, state: HealthState, reasons: tuple[Reason, ...]) -> _Judged:
     recorded = look.key.health
     was_revoked = recorded.state in REVOKED_STATES
     ever_verified = look.key.latest_version is not None
-    if state in _UNKNOWABLE and was_revoked:
-        return recorded, Record.KEY_OBSERVED
+    if state in _UNKNOWABLE:
+        return _outage(recorded, look, state, reasons), Record.KEY_OBSERVED
     if state in REVOKED_STATES and ever_verified and not was_revoked:
         return _suspect(recorded, look, state, reasons)
     if state is recorded.state:

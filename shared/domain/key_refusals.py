@@ -1,8 +1,8 @@
-"""What the refusals of Microsoft Entra and of Key Vault mean for a key. Read by the check chain.
+"""What the refusals of Microsoft Entra and of Key Vault mean for a key; the check chain asks here.
 
-Sources: https://learn.microsoft.com/entra/identity-platform/reference-error-codes; Key Vault's 403 answers, whose
-innermost code says why. Numbers and codes that are not listed stay harmless: an unknown AADSTS number is ours until
-shown otherwise, an unknown 403 is a denial, and any other unknown status says nothing about the key.
+Sources: https://learn.microsoft.com/entra/identity-platform/reference-error-codes; Key Vault's answers, whose
+innermost code says why. What is not listed stays harmless: an unknown AADSTS number is ours until shown otherwise,
+an unknown 403 to a read is a denial of access, and any other unknown answer says nothing about the key.
 """
 
 from shared.domain.key_observation import Denial
@@ -11,13 +11,10 @@ from shared.domain.reasons import Reason
 CONSENT_MISSING_CODES = frozenset({700016, 7000229, 650052, 65001, 65004, 500011})
 APPLICATION_DISABLED_CODES = frozenset({7000112})
 CONDITIONAL_ACCESS_CODES = frozenset({53003, 530034, 53000})
+ROLE_DENIALS = frozenset({"ForbiddenByRbac", "ForbiddenByPolicy", "AccessDenied"})
 FIREWALL_DENIALS = frozenset({"ForbiddenByFirewall", "ForbiddenByConnection"})
-STATE_DENIALS = {
-    "KeyDisabled": Reason.KEY_DISABLED,
-    "KeyNotYetValid": Reason.KEY_NOT_YET_VALID,
-    "KeyExpired": Reason.KEY_EXPIRED,
-}
-OPERATION_DENIALS = frozenset({"KeyOperationForbidden"})
+WINDOW_DENIALS = {"KeyNotYetValid": Reason.KEY_NOT_YET_VALID, "KeyExpired": Reason.KEY_EXPIRED}
+DISABLED_DENIAL = "KeyDisabled"
 
 
 def token_reason(aadsts: int) -> Reason:
@@ -32,11 +29,21 @@ def token_reason(aadsts: int) -> Reason:
 
 
 def is_role_denial(denial: Denial) -> bool:
-    """Whether a vault's refusal is about permissions; a 401 after a token is one too (the vault moved tenant)."""
-    about_other_things = FIREWALL_DENIALS | OPERATION_DENIALS | STATE_DENIALS.keys()
-    return denial.http_status == 401 or (denial.http_status == 403 and denial.inner_code not in about_other_things)
+    """Whether a vault's refusal is about permissions; a 401 after a token is one too.
+
+    A vault found to be of another tenant has a check of its own.
+    """
+    if denial.inner_code == Reason.VAULT_IN_ANOTHER_TENANT:
+        return False
+    return denial.inner_code in ROLE_DENIALS or denial.http_status == 401
 
 
-def is_unreadable(denial: Denial) -> bool:
-    """Whether a vault's refusal is none that we know: it says nothing about the key."""
+def refuses_reading(denial: Denial) -> bool:
+    """Whether a refused read is about permissions: so is every 403 that is not about the firewall or the key."""
+    other = {*FIREWALL_DENIALS, *WINDOW_DENIALS, DISABLED_DENIAL}
+    return is_role_denial(denial) or (denial.http_status == 403 and denial.inner_code not in other)
+
+
+def tells_nothing(denial: Denial) -> bool:
+    """Whether a refusal is neither 401 nor 403: an answer we do not know, and no word about the key."""
     return denial.http_status not in (401, 403)

@@ -68,7 +68,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.CONSENT_MISSING: "The application is not present in the customer's tenant.",
     Reason.APPLICATION_DISABLED: "The application is disabled in the customer's tenant.",
     Reason.BLOCKED_BY_CONDITIONAL_ACCESS: "A Conditional Access policy of the tenant blocks the application.",
-    Reason.VAULT_UNREACHABLE: "The vault did not answer; this says nothing about the key.",
+    Reason.VAULT_UNREACHABLE: "The vault gave no usable answer; this says nothing about the key.",
     Reason.VAULT_NAME_UNRESOLVED: "The vault's host name does not resolve: a wrong name, a deleted vault, or DNS.",
     Reason.VAULT_THROTTLED: "The vault is throttling; the check will be repeated.",
     Reason.VAULT_FIREWALL: "The vault's firewall does not let CrossKey's check through.",

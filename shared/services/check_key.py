@@ -10,8 +10,9 @@ from datetime import timedelta
 from shared.bundle import Bundle
 from shared.domain.entries import Origin
 from shared.domain.findings import CheckResult
-from shared.domain.key_checks import Look, owns_key, run_checks
+from shared.domain.key_checks import run_checks
 from shared.domain.key_health import KeyPlan, decide_key
+from shared.domain.look import Look, owns_key
 from shared.domain.model import Customer, Key, OwnershipState
 from shared.domain.reasons import Reason
 from shared.domain.work import WorkKind

@@ -14,8 +14,8 @@ import jwt
 
 from shared.bundle import Bundle
 from shared.domain.entries import Notification, Origin, Record
-from shared.domain.key_checks import token_reason
 from shared.domain.key_health import consent_state
+from shared.domain.key_refusals import token_reason
 from shared.domain.model import Consent, ConsentState, Customer
 from shared.domain.work import WorkKind
 from shared.errors import BadInput, CredentialRefused, Unavailable

@@ -62,6 +62,9 @@ def _in_doubt(key: Key, seen: ObservedKey) -> bool:
 async def _see_challenge(bundle: Bundle, key: Key, seen: KeyObservation) -> KeyObservation:
     try:
         challenge = await bundle.vault.read_challenge(key.identifier)
+    except Refused as refusal:
+        # A firewall may refuse before the challenge.
+        return replace(seen, denial=_denial(refusal))
     except (Unavailable, UnexpectedAnswer) as error:
         return _outage(seen, error)
     return replace(seen, challenge_tenant=challenge.tenant_id, vault_region=challenge.region)

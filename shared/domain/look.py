@@ -1,0 +1,25 @@
+"""One look at a key beside what is recorded of it: what every check is given."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.key_observation import KeyObservation
+from shared.domain.model import Customer, Key
+from shared.domain.remedies import ownership_tag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One observation beside what is recorded of the customer and the key."""
+
+    customer: Customer
+    key: Key
+    seen: KeyObservation
+    now: datetime
+    claimed_elsewhere: bool = False
+
+
+def owns_key(look: Look) -> bool:
+    """Whether the key carries the tag with this customer's nonce."""
+    name, value = ownership_tag(look.customer)
+    return look.seen.key is not None and look.seen.key.tags.get(name) == value
