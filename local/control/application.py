@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 from fastapi.requests import Request
 from fastapi.responses import JSONResponse
+from fastapi_offline import FastAPIOffline
 
 from local.control import inspection, machinery, seeding, tokens
 from local.entra.errors import EntraError
@@ -11,7 +12,7 @@ from local.run import LocalWorld
 
 def create_application(local: LocalWorld) -> FastAPI:
     """Build the application over a local world."""
-    application = FastAPI(
+    application = FastAPIOffline(
         title="CrossKey local Azure: control",
         description="Seeds, disturbs, moves in time and inspects the local Azure. Loopback only; no authentication.",
         version="1",

@@ -17,7 +17,8 @@ from shared.domain.reasons import Reason
 class Protect:
     """Be encrypted with `key`, at `version`; `follows_latest` leaves Azure's automatic update on.
 
-    `ready` is false while nothing new may be encrypted with the key; `finding` then says why.
+    `proven` are the versions that CrossKey has seen wrap and unwrap. `ready` is false while nothing new may be
+    encrypted with the key; `finding` then says why.
     """
 
     key: KeyIdentifier
@@ -26,12 +27,15 @@ class Protect:
     identity: str
     federated_client_id: str | None
     ready: bool
+    proven: frozenset[str] = frozenset()
     finding: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Go back to Microsoft-managed keys."""
+    """Go back to Microsoft-managed keys from `key`; None when that key is not registered any more."""
+
+    key: KeyIdentifier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def derive_desired(
 ) -> Desired:
     """Derive the desired state. `identity` is the pool entry's user-assigned identity, as an ARM id."""
     if customer.leaving_since is not None or resource.releasing_since is not None:
-        return Leave()
+        return Leave(None if key is None else key.identifier.versionless)
     if key is None:
         return Wait(Finding(Reason.KEY_NOT_REGISTERED, f"Key {resource.key}."))
     ready = is_ready(key)
@@ -61,5 +65,6 @@ def derive_desired(
         identity=identity,
         federated_client_id=None if customer.tenant_id == provider_tenant_id else customer.application,
         ready=ready,
+        proven=frozenset(canary.version for canary in key.canaries),
         finding=None if ready else Finding(Reason.KEY_NOT_READY, f"Key {key.name}: {why}."),
     )

@@ -41,7 +41,13 @@ _STATE_OF_REASON: tuple[tuple[HealthState, frozenset[Reason]], ...] = (
     (
         HealthState.UNOBSERVABLE,
         frozenset(
-            {Reason.VAULT_UNREACHABLE, Reason.VAULT_NAME_UNRESOLVED, Reason.VAULT_THROTTLED, Reason.VAULT_FIREWALL}
+            {
+                Reason.TOKEN_UNAVAILABLE,
+                Reason.VAULT_UNREACHABLE,
+                Reason.VAULT_NAME_UNRESOLVED,
+                Reason.VAULT_THROTTLED,
+                Reason.VAULT_FIREWALL,
+            }
         ),
     ),
     (

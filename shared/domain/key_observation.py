@@ -17,6 +17,7 @@ class Outage(StrEnum):
     UNREACHABLE = "unreachable"
     NAME_UNRESOLVED = "nameUnresolved"
     THROTTLED = "throttled"
+    NO_TOKEN = "noToken"  # Microsoft Entra or our managed identity did not answer: the vault was not even asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -215,11 +215,12 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedEncryption:
-    """What Resource Manager last said of a resource's encryption."""
+    """What Resource Manager last said of a resource's encryption. `pinned`: Azure's automatic update is off."""
 
     key_source: str
     key_identifier: str | None = None
     version_in_use: str | None = None
+    pinned: bool = False
     rotated_at: datetime | None = None
     coverage: tuple[str, ...] = ()
 

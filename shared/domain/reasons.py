@@ -21,6 +21,7 @@ class Reason(StrEnum):
     VAULT_HOST_NOT_ALLOWED = "VaultHostNotAllowed"
     VAULT_IN_ANOTHER_TENANT = "VaultInAnotherTenant"
     PROVIDER_CREDENTIAL_BROKEN = "ProviderCredentialBroken"
+    TOKEN_UNAVAILABLE = "TokenUnavailable"
     CONSENT_MISSING = "ConsentMissing"
     APPLICATION_DISABLED = "ApplicationDisabled"
     BLOCKED_BY_CONDITIONAL_ACCESS = "BlockedByConditionalAccess"
@@ -65,6 +66,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.VAULT_HOST_NOT_ALLOWED: "The key identifier's host is not a Key Vault of the configured cloud.",
     Reason.VAULT_IN_ANOTHER_TENANT: "The vault belongs to another Microsoft Entra tenant than the customer's.",
     Reason.PROVIDER_CREDENTIAL_BROKEN: "CrossKey's own federated credential does not work; not the customer's fault.",
+    Reason.TOKEN_UNAVAILABLE: "No answer came to CrossKey's request for a token; this says nothing about the key.",
     Reason.CONSENT_MISSING: "The application is not present in the customer's tenant.",
     Reason.APPLICATION_DISABLED: "The application is disabled in the customer's tenant.",
     Reason.BLOCKED_BY_CONDITIONAL_ACCESS: "A Conditional Access policy of the tenant blocks the application.",
@@ -107,6 +109,7 @@ SENTENCES: dict[Reason, str] = {
 PROVIDER_OWNED = frozenset(
     {
         Reason.PROVIDER_CREDENTIAL_BROKEN,
+        Reason.TOKEN_UNAVAILABLE,
         Reason.RESOURCE_NOT_FOUND,
         Reason.RESOURCE_KIND_UNSUPPORTED,
         Reason.PROVIDER_ROLE_MISSING,

@@ -44,6 +44,7 @@ _GENERAL: dict[Reason, str] = {
     Reason.PROVIDER_CREDENTIAL_BROKEN: (
         "Nothing to do for the customer. The provider checks the federated credential of {application}."
     ),
+    Reason.TOKEN_UNAVAILABLE: "Nothing to do for the customer: the check is repeated.",
     Reason.VAULT_UNREACHABLE: (
         "Nothing to do: the check is repeated. If it lasts, look at the vault's network settings."
     ),

@@ -14,7 +14,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from shared.domain.account_observation import (
-    VAULT_MANAGED,
     AccountUpdate,
     EncryptWithKey,
     ObservedAccount,
@@ -27,7 +26,16 @@ from shared.domain.entries import EntryType, Notification, Record
 from shared.domain.findings import Finding
 from shared.domain.model import DriftPolicy, Resource, ResourceState, Rotation
 from shared.domain.reasons import Reason
-from shared.domain.storage_situation import Plan, Situation, has_identity, is_on_key, observe, uses_same_key
+from shared.domain.storage_situation import (
+    Plan,
+    Situation,
+    has_identity,
+    is_on_key,
+    observe,
+    uses_same_key,
+    uses_vault,
+    was_on_key,
+)
 
 MISSING_CONFIRMATION = timedelta(seconds=60)
 REPAIR_WINDOW = timedelta(hours=24)
@@ -37,14 +45,21 @@ COVERABLE = ("blob", "file", "queue", "table")
 
 def decide_account(situation: Situation) -> Plan:
     """Choose the next step."""
-    resource, desired, seen = situation.resource, situation.desired, situation.seen
+    resource, seen = situation.resource, situation.seen
     if seen is None:
         return _missing(situation)
-    if resource.missing_since is not None:
-        situation = replace(situation, resource=replace(resource, missing_since=None))
+    if resource.missing_since is None:
+        return _decide(situation, seen)
+    plan = _decide(replace(situation, resource=replace(resource, missing_since=None)), seen)
+    # That it is back must be recorded even when nothing else is news: a later 404 counts from its own beginning.
+    return plan if plan.entry is not None else replace(plan, entry=Record.RESOURCE_OBSERVED)
+
+
+def _decide(situation: Situation, seen: ObservedAccount) -> Plan:
+    desired = situation.desired
     match desired:
         case Leave():
-            return _leave(situation, seen)
+            return _leave(situation, desired, seen)
         case Wait(finding):
             return _settle(situation, seen, ResourceState.BLOCKED, (finding,))
         case Protect():
@@ -54,8 +69,9 @@ def decide_account(situation: Situation) -> Plan:
 def _missing(situation: Situation) -> Plan:
     """404: gone only when seen twice, and only when it had ever been there."""
     resource, now = situation.resource, situation.now
-    if isinstance(situation.desired, Leave):
-        released = replace(resource, state=ResourceState.RELEASED, identity_added=None, findings=())
+    leaving = isinstance(situation.desired, Leave)
+    released = replace(resource, state=ResourceState.RELEASED, identity_added=None, rotation=None, findings=())
+    if resource.observed is None and leaving:
         return _record(resource, released, Notification.RESOURCE_RELEASED)
     if resource.observed is None:
         blocked = replace(resource, state=ResourceState.BLOCKED, findings=(Finding(Reason.RESOURCE_NOT_FOUND),))
@@ -69,21 +85,24 @@ def _missing(situation: Situation) -> Plan:
         )
     if now - resource.missing_since < MISSING_CONFIRMATION:
         return Plan(resource=resource, look_again_after=MISSING_CONFIRMATION)
+    if leaving:
+        return _record(resource, released, Notification.RESOURCE_RELEASED)
     gone = replace(resource, state=ResourceState.GONE, findings=(Finding(Reason.RESOURCE_NOT_FOUND),))
     return _record(resource, gone, Notification.RESOURCE_GONE)
 
 
-def _leave(situation: Situation, seen: ObservedAccount) -> Plan:
+def _leave(situation: Situation, wish: Leave, seen: ObservedAccount) -> Plan:
     resource, entry = situation.resource, None
     if resource.state is not ResourceState.RELEASING:
         resource, entry = replace(resource, state=ResourceState.RELEASING, findings=()), Record.RESOURCE_RELEASING
-    on_vault_key = seen.key_source.lower() == VAULT_MANAGED.lower()
-    if on_vault_key and _on_registered_key(resource, seen):
+    on_vault_key = uses_vault(seen)
+    # A key that is not registered any more cannot be proven, so that a person is asked instead of letting go.
+    if on_vault_key and (wish.key is None or uses_same_key(seen, wish.key)):
         update = ReturnToMicrosoftManagedKeys()
         return Plan(resource=resource, entry=entry, update=update, proof=seen.current_version)
     if resource.identity_added is not None and not on_vault_key and has_identity(seen, resource.identity_added):
         return Plan(resource=resource, entry=entry, update=RemoveIdentity(identity=resource.identity_added))
-    findings = (Finding(Reason.ANOTHER_KEY_IN_USE, f"{seen.current_key}."),) if on_vault_key else ()
+    findings = (Finding(Reason.ANOTHER_KEY_IN_USE, f"{seen.current_key or seen.vault_uri}."),) if on_vault_key else ()
     released = replace(
         resource,
         state=ResourceState.RELEASED,
@@ -96,33 +115,28 @@ def _leave(situation: Situation, seen: ObservedAccount) -> Plan:
     return Plan(resource=released, entry=Notification.RESOURCE_RELEASED)
 
 
-def _on_registered_key(resource: Resource, seen: ObservedAccount) -> bool:
-    """Whether the account is on the key we recorded, or was being moved to it when the release came."""
-    if resource.observed is None or resource.observed.key_identifier is None or seen.current_key is None:
-        return resource.identity_added is not None and has_identity(seen, resource.identity_added)
-    recorded = resource.observed.key_identifier.rpartition("/")[0]
-    return recorded.lower() == str(seen.current_key.versionless).lower()
-
-
 def _protect(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan:
     if not is_on_key(seen, wish):
         return _take_back(situation, wish, seen)
     if wish.version is not None and seen.current_version != wish.version:
         return _move(situation, wish, seen)
-    if wish.follows_latest and not seen.follows_latest:
-        return _unpin(situation, wish, seen)
-    if not wish.follows_latest and seen.follows_latest and wish.version is not None:
-        return Plan(resource=situation.resource, update=_set_version(wish, wish.version))
+    if wish.follows_latest is not seen.follows_latest:
+        return _follow(situation, wish, seen)
     return _converged(situation, seen)
 
 
 def _take_back(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan:
     """The account is not on the key: it never was, or somebody else changed it."""
-    match situation.resource.state:
+    resource = situation.resource
+    lost = was_on_key(resource, wish.key) and not uses_same_key(seen, wish.key)
+    match resource.state:
         case ResourceState.PROTECTED:
             return _drift(situation, seen, f"Found {seen.current_key or seen.key_source}.")
+        case ResourceState.FAILED if lost:
+            # It was ours when an update was refused, and somebody moved it since.
+            return _drift(situation, seen, f"Found {seen.current_key or seen.key_source}.")
         case ResourceState.DRIFTED:
-            return _repair(situation, wish, _encryption(wish))
+            return _repair(situation, wish, seen, _encryption(wish))
         case _:
             return _encrypt(situation, wish, seen)
 
@@ -131,43 +145,68 @@ def _encrypt(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan
     resource = situation.resource
     if not wish.ready:
         return _settle(situation, seen, ResourceState.BLOCKED, _findings(wish))
-    on_another = seen.key_source.lower() == VAULT_MANAGED.lower() and not uses_same_key(seen, wish)
-    if on_another and resource.state is not ResourceState.APPLYING:
+    on_another = uses_vault(seen) and not uses_same_key(seen, wish.key)
+    # Only a repair that was begun goes on: what was never ours is not taken over, even halfway through.
+    repairing = bool(resource.repairs) and resource.drift_policy is DriftPolicy.REPAIR
+    if on_another and not repairing:
         finding = Finding(Reason.ANOTHER_KEY_IN_USE, f"{seen.current_key or seen.vault_uri}.")
         return _settle(situation, seen, ResourceState.BLOCKED, (finding,))
-    update = _encryption(wish)
-    added = resource.identity_added or (None if has_identity(seen, wish.identity) else wish.identity)
+    update, proof = _encryption(wish), wish.version if repairing else None
+    added = _identity_added(resource, wish, seen)
     if resource.state in (ResourceState.APPLYING, ResourceState.FAILED) and added == resource.identity_added:
-        return Plan(resource=resource, update=update)
+        return Plan(resource=resource, update=update, proof=proof)
     applying = replace(resource, state=ResourceState.APPLYING, identity_added=added, findings=())
-    return Plan(resource=applying, entry=Record.RESOURCE_APPLYING, update=update)
+    return Plan(resource=applying, entry=Record.RESOURCE_APPLYING, update=update, proof=proof)
+
+
+def _identity_added(resource: Resource, wish: Protect, seen: ObservedAccount) -> str | None:
+    """The identity that the release takes off again: the one that the next update puts on."""
+    return resource.identity_added or (None if has_identity(seen, wish.identity) else wish.identity)
 
 
 def _move(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan:
     """The account is on the key but on another version than wished."""
-    resource = situation.resource
-    recorded = None if resource.observed is None else resource.observed.version_in_use
-    chosen_by_azure = seen.follows_latest and seen.current_version != recorded
-    if wish.follows_latest and chosen_by_azure:
+    resource, recorded = situation.resource, situation.resource.observed
+    known = None if recorded is None else recorded.version_in_use
+    # News to us, or still unproven after we wrote it down: the key has a version that CrossKey must look at first.
+    ahead = seen.current_version != known or seen.current_version not in wish.proven
+    if wish.follows_latest and seen.follows_latest and ahead:
         return replace(_converged(situation, seen), check_key=True)
+    update = _set_version(wish, wish.version)
+    if resource.state is ResourceState.DRIFTED:
+        return _repair(situation, wish, seen, update)
+    if resource.rotation is None and _moved_by_hand(resource, seen):
+        return _drift(situation, seen, f"Version {seen.current_version} was set.")
     if wish.version is None or not wish.ready:
         return _settle(situation, seen, ResourceState.PROTECTED, _findings(wish))
     if resource.rotation is not None and resource.rotation.version == wish.version:
-        return Plan(resource=resource, update=_set_version(wish, wish.version))
+        return Plan(resource=resource, update=update)
     if wish.follows_latest and seen.follows_latest and situation.versionless_moves is not False:
         return Plan(resource=resource, update=_set_version(wish, None))
     rotating = replace(resource, rotation=Rotation(version=wish.version, begun_at=situation.now))
-    return Plan(resource=rotating, entry=Record.RESOURCE_ROTATING, update=_set_version(wish, wish.version))
+    return Plan(resource=rotating, entry=Record.RESOURCE_ROTATING, update=update)
 
 
-def _unpin(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan:
-    """On the wished version but pinned to it: finish our own move, or undo somebody else's pin."""
-    resource = situation.resource
+def _moved_by_hand(resource: Resource, seen: ObservedAccount) -> bool:
+    """Whether the version differs from the recorded one and neither CrossKey nor Azure's automatic update did it."""
+    recorded = resource.observed
+    if resource.state is not ResourceState.PROTECTED or recorded is None or recorded.version_in_use is None:
+        return False
+    by_azure = seen.follows_latest and not recorded.pinned
+    return seen.current_version != recorded.version_in_use and not by_azure
+
+
+def _follow(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan:
+    """On the wished version, but pinned or following against the policy: finish our own change, or undo another's."""
+    resource, recorded = situation.resource, situation.resource.observed
+    update = _set_version(wish, None if wish.follows_latest else wish.version)
     if resource.state is ResourceState.DRIFTED:
-        return _repair(situation, wish, _set_version(wish, None))
-    if resource.rotation is not None or resource.state is not ResourceState.PROTECTED:
-        return Plan(resource=resource, update=_set_version(wish, None))
-    return _drift(situation, seen, f"Version {seen.key_version} was pinned.")
+        return _repair(situation, wish, seen, update)
+    ours = resource.rotation is not None or recorded is None or recorded.pinned is not seen.follows_latest
+    if ours or resource.state is not ResourceState.PROTECTED:
+        return Plan(resource=resource, update=update)
+    found = "Azure's automatic update was on." if seen.follows_latest else f"Version {seen.key_version} was pinned."
+    return _drift(situation, seen, found)
 
 
 def _drift(situation: Situation, seen: ObservedAccount, detail: str) -> Plan:
@@ -183,7 +222,7 @@ def _drift(situation: Situation, seen: ObservedAccount, detail: str) -> Plan:
     return _record(resource, drifted, Notification.RESOURCE_DRIFTED, look_again_after=timedelta() if repairs else None)
 
 
-def _repair(situation: Situation, wish: Protect, update: AccountUpdate) -> Plan:
+def _repair(situation: Situation, wish: Protect, seen: ObservedAccount, update: AccountUpdate) -> Plan:
     resource = situation.resource
     recent = tuple(at for at in resource.repairs if situation.now - at < REPAIR_WINDOW)
     if resource.drift_policy is DriftPolicy.REPORT or not wish.ready:
@@ -194,7 +233,13 @@ def _repair(situation: Situation, wish: Protect, update: AccountUpdate) -> Plan:
             return Plan(resource=resource)
         exhausted = replace(resource, findings=(*resource.findings, finding))
         return _record(resource, exhausted, Notification.ATTENTION_NEEDED)
-    repairing = replace(resource, state=ResourceState.APPLYING, repairs=(*recent, situation.now), findings=())
+    repairing = replace(
+        resource,
+        state=ResourceState.APPLYING,
+        identity_added=_identity_added(resource, wish, seen),
+        repairs=(*recent, situation.now),
+        findings=(),
+    )
     return Plan(resource=repairing, entry=Record.RESOURCE_APPLYING, update=update, proof=wish.version)
 
 
@@ -228,7 +273,8 @@ def _settle(situation: Situation, seen: ObservedAccount, state: ResourceState, f
     after = replace(resource, state=state, findings=findings, observed=observe(seen), observed_at=situation.now)
     if replace(after, observed_at=resource.observed_at) == resource:
         return Plan(resource=resource)
-    return _record(resource, after, Record.RESOURCE_OBSERVED)
+    arrived = state is ResourceState.PROTECTED and resource.state is not ResourceState.PROTECTED
+    return _record(resource, after, Notification.RESOURCE_PROTECTED if arrived else Record.RESOURCE_OBSERVED)
 
 
 def _record(before: Resource, after: Resource, entry: EntryType, *, look_again_after: timedelta | None = None) -> Plan:

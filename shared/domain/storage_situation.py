@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from shared.domain.account_observation import VAULT_MANAGED, AccountUpdate, ObservedAccount
 from shared.domain.desired import Desired, Protect
 from shared.domain.entries import EntryType
-from shared.domain.identifiers import same_arm_id
+from shared.domain.identifiers import KeyIdentifier, same_arm_id
 from shared.domain.model import ObservedEncryption, Resource
 
 
@@ -43,6 +43,7 @@ def observe(seen: ObservedAccount) -> ObservedEncryption:
         key_source=seen.key_source,
         key_identifier=None if seen.current_key is None else str(seen.current_key),
         version_in_use=seen.current_version,
+        pinned=bool(seen.key_version),
         rotated_at=seen.rotated_at,
         coverage=seen.covered_services,
     )
@@ -51,20 +52,31 @@ def observe(seen: ObservedAccount) -> ObservedEncryption:
 def is_on_key(seen: ObservedAccount, wish: Protect) -> bool:
     """Whether the account is encrypted with the wished key, through the wished identity and application."""
     return (
-        uses_same_key(seen, wish)
+        uses_same_key(seen, wish.key)
         and seen.encryption_identity is not None
         and same_arm_id(seen.encryption_identity, wish.identity)
         and (seen.federated_client_id or "").lower() == (wish.federated_client_id or "").lower()
     )
 
 
-def uses_same_key(seen: ObservedAccount, wish: Protect) -> bool:
-    """Whether the account is encrypted with the wished key, whatever its version."""
+def uses_same_key(seen: ObservedAccount, key: KeyIdentifier) -> bool:
+    """Whether the account is encrypted with the key, whatever its version."""
     return (
-        seen.key_source.lower() == VAULT_MANAGED.lower()
-        and (seen.vault_uri or "").rstrip("/").lower() == wish.key.vault_uri
-        and (seen.key_name or "").lower() == wish.key.key_name.lower()
+        uses_vault(seen)
+        and (seen.vault_uri or "").rstrip("/").lower() == key.vault_uri
+        and (seen.key_name or "").lower() == key.key_name.lower()
     )
+
+
+def uses_vault(seen: ObservedAccount) -> bool:
+    """Whether the account is encrypted with a key of somebody's vault."""
+    return seen.key_source.lower() == VAULT_MANAGED.lower()
+
+
+def was_on_key(resource: Resource, key: KeyIdentifier) -> bool:
+    """Whether the resource was on the key when it was last looked at."""
+    recorded = None if resource.observed is None else resource.observed.key_identifier
+    return recorded is not None and recorded.lower().startswith(f"{key.versionless}/".lower())
 
 
 def has_identity(seen: ObservedAccount, identity: str) -> bool:

@@ -16,7 +16,7 @@ from shared.domain.look import Look, owns_key
 from shared.domain.model import Customer, Key, OwnershipState
 from shared.domain.reasons import Reason
 from shared.domain.work import WorkKind
-from shared.services.commits import commit, enqueue, repeat_lost_races
+from shared.services.commits import commit, enqueue, enqueue_all, repeat_lost_races
 from shared.services.lookups import find_customer, find_key
 from shared.services.observe_key import observe_key
 from shared.stores import Claim, Stored
@@ -94,6 +94,6 @@ async def _follow_up(bundle: Bundle, customer: Customer, key: Key, plan: KeyPlan
 
 async def queue_resources(bundle: Bundle, key: Key, *, origin: Origin) -> None:
     """Queue a look at every live resource of a key."""
-    for stored in await bundle.state.read_resources(key.customer_id):
-        if stored.value.key == key.name and stored.value.is_live:
-            await enqueue(bundle, WorkKind.RECONCILE_RESOURCE, key.customer_id, stored.value.name, origin=origin)
+    resources = [stored.value for stored in await bundle.state.read_resources(key.customer_id)]
+    names = [resource.name for resource in resources if resource.key == key.name and resource.is_live]
+    await enqueue_all(bundle, WorkKind.RECONCILE_RESOURCE, key.customer_id, names, origin=origin)

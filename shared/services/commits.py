@@ -3,7 +3,8 @@
 The wake-up comes after the commit. If the process dies between the two, the sweep finds the entry in the outbox.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from shared.stores import Stored
 from shared.telemetry import Event, log_event
 
 RACES = 3
+SENDS_AT_ONCE = 16
 
 
 async def commit[T: StateRow](
@@ -57,6 +59,19 @@ async def enqueue(
     """Put a fresh work item on the queue."""
     item = WorkItem(id=bundle.randomness.new_id(), kind=kind, customer_id=customer_id, name=name, origin=origin)
     await bundle.queue.enqueue(item, delay=delay)
+
+
+async def enqueue_all(bundle: Bundle, kind: WorkKind, customer_id: str, names: Iterable[str], *, origin: Origin) -> int:
+    """Put one fresh work item per name on the queue, a few at a time; answers how many."""
+    gate = asyncio.Semaphore(SENDS_AT_ONCE)
+
+    async def send(name: str) -> None:
+        async with gate:
+            await enqueue(bundle, kind, customer_id, name, origin=origin)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(send(name)) for name in names]
+    return len(tasks)
 
 
 def require_match[T: StateRow](stored: Stored[T] | None, if_match: str | None) -> None:

@@ -12,7 +12,7 @@ from shared.domain.work import WorkKind
 from shared.errors import BadInput, Conflict
 from shared.services.check_key import check_key, queue_resources
 from shared.services.commits import commit, enqueue, remove, repeat_lost_races, require_match
-from shared.services.lookups import find_customer, find_key, parse_key_identifier, parse_name
+from shared.services.lookups import find_customer, find_key, parse_key_identifier, parse_name, versions_in_use
 from shared.stores import Stored
 
 MAX_RESOURCE_ID = 512
@@ -134,20 +134,6 @@ async def _view(bundle: Bundle, customer: Customer, stored: Stored[Key], checks:
         key=stored,
         checks=checks,
         versions_in_use=versions_in_use(stored.value, resources),
-    )
-
-
-def versions_in_use(key: Key, resources: Any) -> list[str]:
-    """The versions that live resources of a key were last seen on."""
-    return sorted(
-        {
-            stored.value.observed.version_in_use
-            for stored in resources
-            if stored.value.key == key.name
-            and stored.value.is_live
-            and stored.value.observed is not None
-            and stored.value.observed.version_in_use is not None
-        }
     )
 
 

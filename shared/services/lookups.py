@@ -1,6 +1,6 @@
 """Reads that must find something, and parsing of what callers send, with errors that name the field."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from shared.bundle import Bundle
 from shared.domain.identifiers import (
@@ -77,3 +77,17 @@ async def find_resource(bundle: Bundle, customer: str, name: str) -> Stored[Reso
             f"Customer {customer} has no resource {name}.", target="resourceName", code="ResourceRegistrationNotFound"
         )
     return stored
+
+
+def versions_in_use(key: Key, resources: Iterable[Stored[Resource]]) -> list[str]:
+    """The versions that live resources of a key were last seen on."""
+    return sorted(
+        {
+            stored.value.observed.version_in_use
+            for stored in resources
+            if stored.value.key == key.name
+            and stored.value.is_live
+            and stored.value.observed is not None
+            and stored.value.observed.version_in_use is not None
+        }
+    )

@@ -15,15 +15,15 @@ class Work:
         self.ended = 0
         self.most = 0
         self.gate = asyncio.Event()
-        self.error: Exception | None = None
+        self.errors: list[Exception] = []
 
     async def __call__(self) -> None:
         self.started += 1
         self.most = max(self.most, self.started - self.ended)
         try:
             await self.gate.wait()
-            if self.error is not None:
-                raise self.error
+            if self.errors:
+                raise self.errors.pop()
         finally:
             self.ended += 1
 
@@ -74,22 +74,22 @@ async def test_different_keys_do_not_wait_for_each_other() -> None:
 
 async def test_the_error_of_a_run_reaches_everybody_who_shared_it() -> None:
     flight, work = SingleFlight(), Work()
-    work.error = OSError("the table does not answer")
+    error = OSError("the table does not answer")
+    work.errors = [error]
     work.gate.set()
     answers = await asyncio.gather(*(flight.run("contoso", work) for _ in range(3)), return_exceptions=True)
-    assert answers == [work.error] * 3
+    assert answers == [error] * 3
 
 
 async def test_a_failed_run_does_not_fail_the_next_one() -> None:
     flight, work = SingleFlight(), Work()
-    work.error = OSError("the table does not answer")
+    work.errors = [OSError("the table does not answer")]
     first = asyncio.create_task(flight.run("contoso", work))
     await turn()
     second = asyncio.create_task(flight.run("contoso", work))
     work.gate.set()
     with pytest.raises(OSError, match="does not answer"):
         await first
-    work.error = None
     await second
     assert work.ended == 2
 
