@@ -19,12 +19,13 @@ blueprint = func.Blueprint()
 async def key_vault_events(event: func.EventGridEvent) -> None:
     """Note one event. The worker gives a `CloudEvent` here, whatever the annotation, when the event is one."""
     bundle = get_bundle()
-    kind, event_id = _text(event.type if isinstance(event, func.CloudEvent) else event.event_type), _text(event.id)
+    kind = _text(event.type if isinstance(event, func.CloudEvent) else event.event_type)
+    event_id = key_events.readable_id(event.id)
     origin = Origin(request_id=bundle.randomness.new_id(), cause=f"event {event_id}", actor="key-vault")
     with request(origin.request_id):
         await key_events.note_key_event(bundle, kind, event.get_json(), event_id=event_id, origin=origin)
 
 
 def _text(value: object) -> str:
-    # An event from anywhere may lack its type or id, or have a number there.
+    # An event from anywhere may lack its type, or have a number there.
     return value if isinstance(value, str) else ""

@@ -70,7 +70,8 @@ class Portal(_Client):
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """Send one request that must succeed; answers its JSON."""
-        response = self.http.request(method, path, json=body, params=query)
+        # Empty parameters would take away those that the path holds.
+        response = self.http.request(method, path, json=body, params=query or None)
         if response.is_error:
             raise NotReached(f"{method} {path} answered {response.status_code}: {response.text}")
         return response.json() if response.content else None
@@ -165,11 +166,16 @@ class Administrator(_Client):
         self.arm("PUT", path, "2022-04-01", {"properties": properties})
         return path
 
-    def subscribe(self, endpoint: str) -> None:
-        """Send the vault's key events to a webhook."""
+    def subscribe(self, endpoint: str, *, schema: str = "EventGridSchema", **secret_headers: str) -> None:
+        """Send the vault's key events to a webhook, with secret headers on each delivery."""
         path = f"{self.vault_id}/providers/Microsoft.EventGrid/eventSubscriptions/crosskey"
-        destination = {"endpointType": "WebHook", "properties": {"endpointUrl": endpoint}}
-        self.arm("PUT", path, "2022-06-15", {"properties": {"destination": destination}})
+        mappings = [
+            {"name": name, "type": "Static", "properties": {"value": value, "isSecret": True}}
+            for name, value in secret_headers.items()
+        ]
+        web_hook = {"endpointUrl": endpoint, "deliveryAttributeMappings": mappings}
+        destination = {"endpointType": "WebHook", "properties": web_hook}
+        self.arm("PUT", path, "2022-06-15", {"properties": {"destination": destination, "eventDeliverySchema": schema}})
 
     def consent(self, url: str, *, decision: str = "accept") -> httpx.Response:
         """Open the consent link, decide, and follow the redirect to CrossKey's callback."""

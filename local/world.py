@@ -192,6 +192,8 @@ class EventGridBehaviour:
     copies: int = 1
     shuffled: bool = False
     held: bool = False
+    handshakes_carry_headers: bool = True
+    """Whether a handshake has the subscription's delivery headers; Azure documents them for events only."""
 
 
 @dataclass
@@ -252,6 +254,8 @@ class World:
     """How long a role granted through Resource Manager takes to work."""
     access_policy_refusal: str = "ForbiddenByPolicy"
     """The inner code of a missing access-policy permission; `AccessDenied` is seen as well."""
+    vault_pages_begin_empty: bool = False
+    """Whether a vault's lists begin with an empty page that has a next link, as recorded of Azure."""
     versionless_patch_looks_up: bool = False
     """Whether repeating a versionless PATCH makes Storage look for a newer version. False is the harsher guess."""
     create_seconds: int = 17

@@ -49,7 +49,7 @@ class KeyVault(Protocol):
     async def list_versions(
         self, key: KeyIdentifier, *, tenant_id: str, application: str
     ) -> Sequence[tuple[str, bool, datetime]]:
-        """Every version as (version, enabled, created), newest first."""
+        """Every version as (version, enabled, created), newest first; none when there is no such key."""
         ...
 
     async def wrap(self, key: KeyIdentifier, plaintext: bytes, *, tenant_id: str, application: str) -> str:

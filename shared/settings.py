@@ -83,6 +83,7 @@ class Settings:
     subscriptions: frozenset[str]
     storage: Storage
     sweep_schedule: str
+    webhook_keys: tuple[SecretBytes, ...] = ()
     cloud: Cloud = PUBLIC
 
     @classmethod
@@ -100,6 +101,7 @@ class Settings:
             subscriptions=reader.read("CROSSKEY_SUBSCRIPTIONS", _subscriptions, frozenset()),
             storage=_storage(reader),
             sweep_schedule=reader.read("CROSSKEY_SWEEP_SCHEDULE", _schedule, ""),
+            webhook_keys=reader.read_optional("CROSSKEY_WEBHOOK_KEYS", _webhook_keys, ()),
         )
         if reader.problems:
             raise SettingsInvalid(tuple(reader.problems))
@@ -135,6 +137,10 @@ class _Reader:
             # The parsers below say what the value must be and never quote it: it may be a secret.
             self.problems.append(f"{name} {error}")
         return otherwise
+
+    def read_optional[T](self, name: str, parse: Callable[[str], T], otherwise: T) -> T:
+        """Parse a name that may be missing."""
+        return self.read(name, parse, otherwise) if self.text(name) else otherwise
 
 
 def _storage(reader: _Reader) -> Storage:
@@ -180,13 +186,27 @@ def _topic(text: str, cloud: Cloud) -> str:
 
 
 def _signing_key(text: str) -> SecretBytes:
+    if (key := _key(text)) is None:
+        raise ValueError(f"must be the base64 of at least {MINIMUM_SIGNING_KEY} random bytes")
+    return key
+
+
+def _webhook_keys(text: str) -> tuple[SecretBytes, ...]:
+    keys = tuple(key for part in text.split(",") if (key := _key(part.strip())) is not None)
+    if len(keys) != len(text.split(",")):
+        raise ValueError(
+            f"must be one or more keys separated by commas, each the base64 of at least {MINIMUM_SIGNING_KEY} "
+            "random bytes; the first one makes new secrets"
+        )
+    return keys
+
+
+def _key(text: str) -> SecretBytes | None:
     try:
         key = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        key = b""
-    if len(key) < MINIMUM_SIGNING_KEY:
-        raise ValueError(f"must be the base64 of at least {MINIMUM_SIGNING_KEY} random bytes")
-    return SecretBytes(key)
+        return None
+    return SecretBytes(key) if len(key) >= MINIMUM_SIGNING_KEY else None
 
 
 def _subscriptions(text: str) -> frozenset[str]:

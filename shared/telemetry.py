@@ -32,10 +32,13 @@ class Event(StrEnum):
     WORK_POISONED = "WorkPoisoned"
     KEY_EVENT_RECEIVED = "KeyEventReceived"
     KEY_EVENT_IGNORED = "KeyEventIgnored"
+    WEBHOOK_VALIDATED = "WebhookValidated"
+    WEBHOOK_UNSUBSCRIBED = "WebhookUnsubscribed"
     COMMITTED = "Committed"
     ANNOUNCED = "Announced"
     STALE_WRITE = "StaleWrite"
     KEY_UNCHECKED = "KeyUnchecked"
+    RESOURCE_UNOBSERVED = "ResourceUnobserved"
     CLAIM_REMOVED = "ClaimRemoved"
     SUBSCRIPTION_UNLISTED = "SubscriptionUnlisted"
     SWEEP_STARTED = "SweepStarted"
@@ -55,11 +58,14 @@ SENTENCES: Final[dict[Event, str]] = {
     Event.WORK_FAILED: "A work item ended in the unexpected and goes back to the queue.",
     Event.WORK_POISONED: "A work item failed repeatedly and was set aside for a person.",
     Event.KEY_EVENT_RECEIVED: "A Key Vault event named a key that is registered; a look at it was queued.",
-    Event.KEY_EVENT_IGNORED: "A Key Vault event had no effect: an unknown type, malformed, or no key of ours.",
+    Event.KEY_EVENT_IGNORED: "Key Vault events had no effect: malformed, of an unknown type, or of no key that counts.",
+    Event.WEBHOOK_VALIDATED: "Event Grid's handshake for a new event subscription was answered.",
+    Event.WEBHOOK_UNSUBSCRIBED: "Event Grid says that an event subscription was deleted.",
     Event.COMMITTED: "A row and its entry were committed.",
     Event.ANNOUNCED: "Timeline entries were published to the topic.",
     Event.STALE_WRITE: "A race for a row was lost; the work starts again from reading.",
     Event.KEY_UNCHECKED: "A key could not be checked during a sweep; the next one tries again.",
+    Event.RESOURCE_UNOBSERVED: "A resource could not be compared during a sweep; the next one tries again.",
     Event.CLAIM_REMOVED: "A claim whose row never came was removed.",
     Event.SUBSCRIPTION_UNLISTED: "A subscription's accounts could not be listed; the next sweep tries again.",
     Event.SWEEP_STARTED: "A sweep was queued, range by range.",

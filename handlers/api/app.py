@@ -9,7 +9,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
-from handlers.api import anonymous, customers, error_map, fleet, keys, operations, resources, timeline
+from handlers.api import anonymous, customers, error_map, fleet, keys, operations, resources, timeline, webhooks
+from handlers.api.delivered_events import LONGEST_DELIVERY
 from handlers.api.envelope import Envelope
 from shared.bundle import Bundle
 from shared.errors import CrossKeyError
@@ -31,6 +32,8 @@ ROUTERS = (
     operations.router,
     timeline.router,
     fleet.router,
+    webhooks.address_router,
+    webhooks.router,
     anonymous.router,
 )
 
@@ -51,7 +54,8 @@ def create_app(
     app.state.get_bundle = get_bundle
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(Envelope, new_request_id=new_request_id)
+    longer = {f"{webhooks.router.prefix}/": LONGEST_DELIVERY}
+    app.add_middleware(Envelope, new_request_id=new_request_id, longer_bodies=longer)
     app.add_exception_handler(CrossKeyError, error_map.on_crosskey_error)
     app.add_exception_handler(RequestValidationError, error_map.on_validation_error)
     app.add_exception_handler(HTTPException, _on_refusal)

@@ -53,8 +53,27 @@ class Caller:
         return self.level is not None and self.level >= level
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A token for this API that holds: signed by Microsoft Entra, of this tenant, and valid now."""
+
+    tenant_id: str
+    claims: dict[str, Any]
+
+    @property
+    def roles(self) -> set[str]:
+        """The API's roles that the token names."""
+        roles = self.claims.get("roles", [])
+        return {role for role in roles if isinstance(role, str)} if isinstance(roles, list) else set()
+
+
 async def authenticate(authorization: str | None, bundle: Bundle) -> Caller:
     """Check the `Authorization` header. Raises `NotAuthenticated`; `Unavailable` when Entra's keys cannot be had."""
+    return _caller(await read_token(authorization, bundle), bundle)
+
+
+async def read_token(authorization: str | None, bundle: Bundle) -> Token:
+    """Check the token itself, whoever it is of. Raises as `authenticate` does."""
     token = _bearer(authorization)
     key = await bundle.signing_keys.find(_key_id(token))
     if key is None:
@@ -78,7 +97,7 @@ async def authenticate(authorization: str | None, bundle: Bundle) -> Caller:
         # The library's words name the failed rule and nothing of the token.
         raise NotAuthenticated(f"Checking the bearer token: {error}.") from error
     _check_times(claims, bundle.clock.now())
-    return _caller(claims, bundle)
+    return Token(tenant_id=_tenant(claims, bundle), claims=claims)
 
 
 def _bearer(authorization: str | None) -> str:
@@ -112,22 +131,24 @@ def _check_times(claims: dict[str, Any], now: datetime) -> None:
         raise NotAuthenticated("Checking the bearer token: it is not valid yet.")
 
 
-def _caller(claims: dict[str, Any], bundle: Bundle) -> Caller:
+def _tenant(claims: dict[str, Any], bundle: Bundle) -> str:
     try:
         tenant = guid(str(claims["tid"]))
     except MalformedIdentifier as error:
         raise NotAuthenticated("Checking the bearer token: its tenant is not a GUID.") from error
     if claims["iss"] != f"{bundle.settings.cloud.authority}/{tenant}/v2.0":
         raise NotAuthenticated("Checking the bearer token: its issuer is not its own tenant.")
-    who = claims.get("oid") or claims.get("sub")
+    return tenant
+
+
+def _caller(token: Token, bundle: Bundle) -> Caller:
+    who = token.claims.get("oid") or token.claims.get("sub")
     if not isinstance(who, str) or not who:
         raise NotAuthenticated("Checking the bearer token: it names nobody (claims oid and sub).")
-    roles = claims.get("roles", [])
-    roles = {role for role in roles if isinstance(role, str)} if isinstance(roles, list) else set()
-    levels = [level for role, level in LEVELS.items() if role in roles]
+    levels = [level for role, level in LEVELS.items() if role in token.roles]
     return Caller(
-        tenant_id=tenant,
+        tenant_id=token.tenant_id,
         object_id=who,
-        level=max(levels, default=None) if tenant == bundle.settings.provider_tenant_id else None,
-        is_key_administrator=KEY_ADMINISTRATOR in roles,
+        level=max(levels, default=None) if token.tenant_id == bundle.settings.provider_tenant_id else None,
+        is_key_administrator=KEY_ADMINISTRATOR in token.roles,
     )

@@ -11,7 +11,7 @@ _DESCRIPTIONS = {
     404: "There is no such object, or the caller may not know of it.",
     409: "The present state, or another owner, forbids it.",
     412: "`If-Match` does not name the current revision.",
-    413: "The body is larger than 64 KiB.",
+    413: "The body is larger than 64 KiB, or than 1 MiB at the webhook.",
     415: "The body is not application/json.",
     502: "Azure refused; the message says what.",
     503: "A dependency does not answer, or settings need attention; try again after `Retry-After`.",
@@ -31,6 +31,8 @@ def _responses(statuses: tuple[int, ...]) -> dict[int | str, dict[str, Any]]:
 READ_ERRORS = _responses(_READ)
 WRITE_ERRORS = _responses(_WRITE)
 ANY_ERROR = _responses(())
+DELIVERY_ERRORS = _responses((401, 413, 503))
+DELIVERY_ERRORS[401]["description"] = "Neither the customer's webhook key nor a token of Event Grid's that counts here."
 PAGE_ERRORS: dict[int | str, dict[str, Any]] = {
     400: {
         "content": {"text/html": {}},

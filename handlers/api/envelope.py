@@ -7,7 +7,7 @@ reading, since a chunked body declares no length.
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -30,16 +30,19 @@ class BodyTooLarge(CrossKeyError):
     code = Problem.BODY_TOO_LARGE
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
-    def __init__(self) -> None:
-        super().__init__(f"The body must not be larger than {LONGEST_BODY} bytes.")
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body must not be larger than {limit} bytes.")
 
 
 class Envelope:
-    """Wraps the application."""
+    """Wraps the application. `longer_bodies` gives the limit in bytes of paths that begin so."""
 
-    def __init__(self, app: ASGIApp, *, new_request_id: Callable[[], str]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, new_request_id: Callable[[], str], longer_bodies: Mapping[str, int] | None = None
+    ) -> None:
         self._app = app
         self._new_request_id = new_request_id
+        self._longer_bodies = longer_bodies or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -49,7 +52,10 @@ class Envelope:
         request_id = self._new_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
         with telemetry.request(request_id):
-            await self._serve(scope, receive, _Exchange(scope, receive, send, request_id))
+            await self._serve(scope, receive, _Exchange(scope, receive, send, request_id, self._limit(scope["path"])))
+
+    def _limit(self, path: str) -> int:
+        return next((limit for start, limit in self._longer_bodies.items() if path.startswith(start)), LONGEST_BODY)
 
     async def _serve(self, scope: Scope, receive: Receive, exchange: "_Exchange") -> None:
         try:
@@ -70,8 +76,9 @@ class Envelope:
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str, limit: int) -> None:
         self.request_id = request_id
+        self._limit = limit
         self.request_headers = Headers(scope=scope)
         self._scope, self._receive, self._send = scope, receive, send
         self._read = 0
@@ -81,15 +88,15 @@ class _Exchange:
     def check_declared_length(self) -> None:
         """Refuse a body that says it is too large before reading any of it. Raises `BodyTooLarge`."""
         declared = self.request_headers.get("content-length", "")
-        if declared.isascii() and declared.isdecimal() and int(declared[:20]) > LONGEST_BODY:
-            raise BodyTooLarge
+        if declared.isascii() and declared.isdecimal() and int(declared[:20]) > self._limit:
+            raise BodyTooLarge(self._limit)
 
     async def receive(self) -> Message:
         """Pass on a part of the body while it is within the limit."""
         message = await self._receive()
         self._read += len(message.get("body", b""))
-        if self._read > LONGEST_BODY:
-            raise BodyTooLarge
+        if self._read > self._limit:
+            raise BodyTooLarge(self._limit)
         return message
 
     async def send(self, message: Message) -> None:

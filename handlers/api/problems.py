@@ -39,7 +39,7 @@ MEANINGS: dict[Problem, str] = {
     Problem.ROUTE_NOT_FOUND: "There is no such route.",
     Problem.METHOD_NOT_ALLOWED: "The route does not answer this method; `Allow` lists those it does.",
     Problem.UNSUPPORTED_MEDIA_TYPE: "A body must be sent as application/json.",
-    Problem.BODY_TOO_LARGE: "The body is larger than 64 KiB.",
+    Problem.BODY_TOO_LARGE: "The body is larger than 64 KiB, or than 1 MiB at the webhook.",
     Problem.MISSING_BODY: "The route needs a JSON body.",
     Problem.MALFORMED_JSON: "The body is not one JSON object in UTF-8.",
     Problem.DUPLICATE_MEMBER: "The body names a member twice.",

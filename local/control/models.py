@@ -176,6 +176,7 @@ class EventGridSpec(Model):
     copies: Annotated[int, Field(ge=1, le=1000)] = 1
     shuffled: bool = False
     held: bool = False
+    handshakes_carry_headers: bool = True
 
 
 class Grant(Model):

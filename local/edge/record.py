@@ -18,10 +18,28 @@ from local.clock import Clock
 _CAPACITY: Final = 50_000
 REDACTED: Final = "REDACTED"
 _SECRET_HEADERS: Final = frozenset(
-    {"authorization", "x-identity-header", "aeg-sas-key", "aeg-sas-token", "x-functions-key", "cookie", "set-cookie"}
+    {
+        "authorization",
+        "x-identity-header",
+        "aeg-sas-key",
+        "aeg-sas-token",
+        "x-functions-key",
+        "x-crosskey-webhook-key",
+        "cookie",
+        "set-cookie",
+    }
 )
 _SECRET_MEMBERS: Final = frozenset(
-    {"access_token", "id_token", "refresh_token", "client_assertion", "client_secret", "assertion", "password"}
+    {
+        "access_token",
+        "id_token",
+        "refresh_token",
+        "client_assertion",
+        "client_secret",
+        "assertion",
+        "password",
+        "headerValue",
+    }
 )
 _SECRET_QUERIES: Final = frozenset({"code", "sig"})
 
@@ -120,6 +138,8 @@ class Record:
 def redact(value: Any) -> Any:
     """Replace secret members anywhere in a JSON value."""
     if isinstance(value, dict):
+        if value.get("isSecret") is True:
+            value = value | {"value": REDACTED}
         return {name: REDACTED if name in _SECRET_MEMBERS else redact(each) for name, each in value.items()}
     if isinstance(value, list):
         return [redact(each) for each in value]

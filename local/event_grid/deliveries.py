@@ -141,7 +141,7 @@ def _request(delivery: PendingDelivery) -> tuple[dict[str, str], bytes]:
 async def _shake_hands(world: World, send: Send, subscription: EventSubscription) -> None:
     try:
         if subscription.schema == "CloudEventSchemaV1_0":
-            accepted = await _ask_for_cloud_events(send, subscription)
+            accepted = await _ask_for_cloud_events(world, send, subscription)
         else:
             accepted = await _echo_validation_code(world, send, subscription)
     except OSError:  # TimeoutError is one of them
@@ -153,8 +153,8 @@ async def _shake_hands(world: World, send: Send, subscription: EventSubscription
         )
 
 
-async def _ask_for_cloud_events(send: Send, subscription: EventSubscription) -> bool:
-    asked = {"WebHook-Request-Origin": _ORIGIN, "WebHook-Request-Rate": "120", **subscription.delivery_headers}
+async def _ask_for_cloud_events(world: World, send: Send, subscription: EventSubscription) -> bool:
+    asked = {"WebHook-Request-Origin": _ORIGIN, "WebHook-Request-Rate": "120", **_own_headers(world, subscription)}
     status, headers, _ = await send("OPTIONS", subscription.endpoint_url, asked, b"")
     allowed = {name.lower(): value for name, value in headers.items()}.get("webhook-allowed-origin", "")
     return status == 200 and allowed in {"*", _ORIGIN}
@@ -186,7 +186,7 @@ async def _echo_validation_code(world: World, send: Send, subscription: EventSub
         "aeg-delivery-count": "0",
         "aeg-data-version": "2",
         "aeg-metadata-version": "1",
-        **subscription.delivery_headers,
+        **_own_headers(world, subscription),
     }
     status, _, body = await send("POST", subscription.endpoint_url, headers, json.dumps([event]).encode())
     try:
@@ -195,6 +195,11 @@ async def _echo_validation_code(world: World, send: Send, subscription: EventSub
         return False
     # A 202 with the right code is refused as well.
     return status == 200 and isinstance(answer, dict) and answer.get("validationResponse") == code
+
+
+def _own_headers(world: World, subscription: EventSubscription) -> dict[str, str]:
+    """The delivery headers that a handshake carries."""
+    return subscription.delivery_headers if world.event_grid.handshakes_carry_headers else {}
 
 
 def _is_same(subscription: EventSubscription, vault_id: str, name: str) -> bool:

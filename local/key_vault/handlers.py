@@ -201,9 +201,12 @@ def _page(call: VaultCall, items: dict[str, dict[str, Any]], path: str) -> dict[
     after = _read_token(call.query.get("$skiptoken"))
     rest: Sequence[str] = [name for name in sorted(items, key=str.lower) if name.lower() > after.lower()]
     page, more = rest[:size], len(rest) > size
+    if call.world.vault_pages_begin_empty and not after:
+        page, more = [], bool(rest)
     link = None
     if more:
-        marker = json.dumps({"NextMarker": page[-1], "TargetLocation": 0}).encode()
+        # The dot comes before every name, so that the page after an empty one begins at the beginning.
+        marker = json.dumps({"NextMarker": page[-1] if page else ".", "TargetLocation": 0}).encode()
         token = base64.urlsafe_b64encode(marker).rstrip(b"=").decode("ascii")
         # Azure writes the port into the host of its links.
         link = (

@@ -32,6 +32,9 @@ _WEB_HOOK: Final = (
     "deliveryAttributeMappings",
     "minimumTlsVersionAllowed",
 )
+_HEADER_NAME: Final = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+")
+_LONGEST_HEADER: Final = 4096
+_MOST_HEADERS: Final = 10
 _SCHEMAS: Final = ("EventGridSchema", "CloudEventSchemaV1_0")
 
 
@@ -125,16 +128,28 @@ def _read(call: ArmCall, vault: Vault) -> EventSubscription:
         vault_id=vault.resource_id,
         endpoint_url=url,
         schema=schema,
-        delivery_headers=_delivery_headers(web_hook.get("deliveryAttributeMappings") or []),
+        delivery_headers=_delivery_headers(web_hook.get("deliveryAttributeMappings")),
         included_event_types=(properties.get("filter") or {}).get("includedEventTypes"),
         provisioning_state="Creating",
     )
 
 
-def _delivery_headers(mappings: list[dict[str, Any]]) -> dict[str, str]:
-    if len(mappings) > 10 or any(each.get("type") != "Static" for each in mappings):
-        raise ArmError(400, "InvalidRequest", "Up to 10 static delivery attribute mappings are taken.")
-    return {each["name"]: (each.get("properties") or {}).get("value") or "" for each in mappings}
+def _delivery_headers(mappings: Any) -> dict[str, str]:
+    """Read the static headers of `deliveryAttributeMappings`; all of them count as secret when they are answered."""
+    headers: dict[str, str] = {}
+    for mapping in mappings or []:
+        match mapping:
+            case {"name": str(name), "type": "Static", "properties": {"value": str(value)}} if (
+                _HEADER_NAME.fullmatch(name) and 0 < len(value.encode()) <= _LONGEST_HEADER and value.isprintable()
+            ):
+                headers[name] = value
+            case {"type": "Dynamic"}:
+                raise ArmError(501, "NotImplementedLocally", "The local Event Grid sends static delivery headers only.")
+            case _:
+                raise ArmError(400, "InvalidRequest", "A delivery attribute mapping needs a header's name and value.")
+    if len(headers) > _MOST_HEADERS:
+        raise ArmError(400, "InvalidRequest", f"At most {_MOST_HEADERS} delivery attribute mappings are allowed.")
+    return headers
 
 
 def _document(call: ArmCall, subscription: EventSubscription) -> dict[str, Any]:

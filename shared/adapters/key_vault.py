@@ -85,7 +85,7 @@ class AzureKeyVault:
     async def list_versions(
         self, key: KeyIdentifier, *, tenant_id: str, application: str
     ) -> Sequence[tuple[str, bool, datetime]]:
-        """Every version as (version, enabled, created), newest first."""
+        """Every version as (version, enabled, created), newest first; none when there is no such key."""
         client = self._client(key, tenant_id, application)
         doing = f"listing versions of {key.versionless}"
         versions: list[tuple[str, bool, datetime]] = []
@@ -94,6 +94,11 @@ class AzureKeyVault:
                 if one.version is None or one.created_on is None:
                     raise UnexpectedAnswer(f"{doing}: a version without id or date")
                 versions.append((one.version, bool(one.enabled), one.created_on))
+        except ResourceNotFoundError as error:
+            refused = translate(error, doing)
+            if isinstance(refused, Refused) and refused.azure_code == "KeyNotFound":
+                return []
+            raise refused from error
         except (AzureError, ValueError) as error:
             raise translate(error, doing) from error
         # Key Vault lists by version id, which says nothing of age.

@@ -113,6 +113,8 @@ class StateTable:
     async def read_outbox(self, customer_id: str, *, limit: int) -> Sequence[OutboxRow]:
         """The oldest entries that are not in the timeline yet, in order."""
         rows: list[OutboxRow] = []
+        if limit < 1:
+            return rows
         async for entity in self._between(customer_id, OUTBOX, page=min(limit, 1000)):
             rows.append(read_outbox(entity))
             if len(rows) == limit:

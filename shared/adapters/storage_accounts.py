@@ -20,7 +20,7 @@ from shared.adapters.transport import SharedTransport, client_arguments
 from shared.domain.account_observation import AccountUpdate, ObservedAccount
 from shared.domain.clouds import Cloud
 from shared.domain.identifiers import StorageAccountId
-from shared.errors import Unavailable, UnexpectedAnswer
+from shared.errors import Refused, Unavailable, UnexpectedAnswer
 
 if TYPE_CHECKING:
     from azure.mgmt.storage.aio import StorageManagementClient
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 UPDATE_SECONDS: Final = 60
 """An update wraps the account's key in the customer's vault before it answers."""
 
+IN_PROGRESS: Final = frozenset({"storageaccountoperationinprogress", "anotheroperationinprogress"})
 GONE: Final = frozenset({"resourcenotfound", "resourcegroupnotfound"})
 
 
@@ -93,7 +94,11 @@ class ResourceManagerStorage:
             return response
         if 200 <= response.status_code < 300:
             raise Unavailable(f"{doing}: accepted with status {response.status_code}, and not confirmed yet")
-        raise translate_status(response.status_code, response.headers, response.text(), doing)
+        refused = translate_status(response.status_code, response.headers, response.text(), doing)
+        if isinstance(refused, Refused) and refused.azure_code.lower() in IN_PROGRESS:
+            # Somebody else's change is under way: nothing is wrong, and waiting helps.
+            raise Unavailable(f"{doing}: {refused.azure_code}")
+        raise refused
 
     def _client(self, subscription_id: str) -> "StorageManagementClient":
         if subscription_id not in self._clients:

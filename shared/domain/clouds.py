@@ -1,7 +1,7 @@
 """Hosts, authorities and audiences of an Azure cloud, in one table.
 
 Only the public cloud is listed so far; a further cloud is a further row and nothing else.
-Sources: Key Vault authentication and Microsoft Entra workload identity documentation.
+Sources: Key Vault authentication, Microsoft Entra workload identity and Event Grid secure webhook documentation.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ class Cloud:
     vault_audience: str
     federation_audience: str
     event_grid_audience: str
+    event_grid_application: str
+    """Client id of Event Grid's own application, which delivers to webhooks that Microsoft Entra protects."""
 
 
 PUBLIC = Cloud(
@@ -30,4 +32,5 @@ PUBLIC = Cloud(
     vault_audience="https://vault.azure.net",
     federation_audience="api://AzureADTokenExchange",
     event_grid_audience="https://eventgrid.azure.net",
+    event_grid_application="4962773b-9cdb-44cf-a8bf-237846a00ab7",
 )

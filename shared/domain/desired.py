@@ -5,6 +5,7 @@ when it is reconciled.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from shared.domain.findings import Finding
 from shared.domain.identifiers import KeyIdentifier
@@ -17,7 +18,8 @@ from shared.domain.reasons import Reason
 class Protect:
     """Be encrypted with `key`, at `version`; `follows_latest` leaves Azure's automatic update on.
 
-    `proven` are the versions that CrossKey has seen wrap and unwrap. `ready` is false while nothing new may be
+    `created` is when that version was made, where it is known; `proven` are the versions that CrossKey has seen wrap
+    and unwrap. `ready` is false while nothing new may be
     encrypted with the key; `finding` then says why.
     """
 
@@ -27,6 +29,7 @@ class Protect:
     identity: str
     federated_client_id: str | None
     ready: bool
+    created: datetime | None = None
     proven: frozenset[str] = frozenset()
     finding: Finding | None = None
 
@@ -65,6 +68,7 @@ def derive_desired(
         identity=identity,
         federated_client_id=None if customer.tenant_id == provider_tenant_id else customer.application,
         ready=ready,
+        created=key.latest_created if key.version_policy is VersionPolicy.LATEST else None,
         proven=frozenset(canary.version for canary in key.canaries),
         finding=None if ready else Finding(Reason.KEY_NOT_READY, f"Key {key.name}: {why}."),
     )

@@ -52,8 +52,10 @@ class Record(StrEnum):
     RESOURCE_REGISTERED = "ResourceRegistered"
     RESOURCE_CHANGED = "ResourceChanged"
     RESOURCE_APPLYING = "ResourceApplying"
+    RESOURCE_UPDATING = "ResourceUpdating"
     RESOURCE_ROTATING = "ResourceRotating"
     RESOURCE_RELEASING = "ResourceReleasing"
+    RESOURCE_INTERRUPTED = "ResourceInterrupted"
     RESOURCE_POSTPONED = "ResourcePostponed"
     RESOURCE_OBSERVED = "ResourceObserved"
     RESOURCE_REMOVED = "ResourceRemoved"
@@ -73,7 +75,10 @@ MEANINGS: dict[EntryType, str] = {
     Notification.RESOURCE_ROTATED: "Resource Manager confirmed that the resource is on another version of the key.",
     Notification.RESOURCE_DRIFTED: "Somebody else changed the resource's encryption.",
     Notification.RESOURCE_FAILED: "Azure refused what was wanted for the resource.",
-    Notification.RESOURCE_RELEASED: "The resource is back on Microsoft-managed keys, as Resource Manager confirmed.",
+    Notification.RESOURCE_RELEASED: (
+        "The resource no longer depends on the customer's key, as Resource Manager confirmed; "
+        "`keySource` says what protects it now."
+    ),
     Notification.RESOURCE_GONE: "The resource was deleted in Azure.",
     Notification.CUSTOMER_OFFBOARDED: "Nothing depends on the customer's keys any more; consent and roles may go.",
     Notification.ATTENTION_NEEDED: "CrossKey cannot go on by itself; a person is needed.",
@@ -92,8 +97,10 @@ MEANINGS: dict[EntryType, str] = {
     Record.RESOURCE_REGISTERED: "A resource was registered to be protected.",
     Record.RESOURCE_CHANGED: "A resource's registration was changed.",
     Record.RESOURCE_APPLYING: "An update of the resource is about to be sent; recorded first.",
+    Record.RESOURCE_UPDATING: "Work on the resource that was begun earlier goes on; recorded first.",
     Record.RESOURCE_ROTATING: "A move to a newer version by pinning is about to be sent; recorded first.",
     Record.RESOURCE_RELEASING: "The resource's release was asked for.",
+    Record.RESOURCE_INTERRUPTED: "An update's answer was lost or asked to wait; the resource is read again.",
     Record.RESOURCE_POSTPONED: "Azure asked to wait; work on the resource goes on later.",
     Record.RESOURCE_OBSERVED: "The resource was observed in another state than recorded.",
     Record.RESOURCE_REMOVED: "The row of a released resource was removed.",

@@ -50,6 +50,8 @@ def vault_tenant(look: Look) -> CheckResult:
 def provider_credential(look: Look) -> CheckResult:
     """Our own federated credential must work; its faults are never shown as the customer's."""
     refusal = look.seen.token_refusal
+    if look.seen.outage is Outage.NO_TOKEN:
+        return failed("providerCredential", Reason.TOKEN_UNAVAILABLE, look.seen.outage_detail)
     if refusal is not None and token_reason(refusal.aadsts) is Reason.PROVIDER_CREDENTIAL_BROKEN:
         return failed("providerCredential", Reason.PROVIDER_CREDENTIAL_BROKEN, refusal.detail)
     if refusal is None and not look.seen.token_obtained:
@@ -71,14 +73,17 @@ def consent(look: Look) -> CheckResult:
 def vault_reachable(look: Look) -> CheckResult:
     """The vault must answer and let the call through its firewall."""
     seen = look.seen
+    if seen.outage is Outage.NO_TOKEN:
+        return skipped("vaultReachable", "Without a token the vault was not asked.")
     if seen.outage is not None:
         return failed("vaultReachable", _OUTAGES[seen.outage], seen.outage_detail)
-    if seen.denial is not None and seen.denial.inner_code in FIREWALL_DENIALS:
+    firewall = next((denial for denial in seen.denials if denial.inner_code in FIREWALL_DENIALS), None)
+    if firewall is not None:
         bypass = {
             True: "Trusted Azure services are let through, so storage itself may still reach the key.",
             False: "Trusted Azure services are not let through either, so storage cannot reach the key.",
             None: "",
-        }[seen.denial.bypass_on]
+        }[firewall.bypass_on]
         return failed("vaultReachable", Reason.VAULT_FIREWALL, bypass)
     if seen.denial is not None and (tells_nothing(seen.denial) or not seen.token_obtained):
         return failed("vaultReachable", Reason.VAULT_UNREACHABLE, f"The vault answered {seen.denial.inner_code}.")

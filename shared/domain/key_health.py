@@ -84,11 +84,15 @@ class KeyPlan:
 def decide_key(look: Look, checks: tuple[CheckResult, ...]) -> KeyPlan:
     """Compare what was seen with what is recorded."""
     before = look.key
+    seen_now = judge(checks)
     checks = keep_probed(look, checks)
     state, reasons = judge(checks)
+    # A loss that this look only remembers is no second observation of it; nor is not being told the end of it.
+    remembered = state is not seen_now[0]
     steps: list[KeyStep] = []
     current = before
-    for changed, entry_type in _facets(look, checks, state, reasons):
+    judged = (before.health, Record.KEY_OBSERVED) if remembered else _health(look, state, reasons)
+    for changed, entry_type in _facets(look, checks, state, judged):
         merged = changed(current)
         if merged != current:
             steps.append(KeyStep(key=merged, type=entry_type, data=_data(merged)))
@@ -162,12 +166,12 @@ class _Replace:
 
 
 def _facets(
-    look: Look, checks: tuple[CheckResult, ...], state: HealthState, reasons: tuple[Reason, ...]
+    look: Look, checks: tuple[CheckResult, ...], state: HealthState, judged: _Judged
 ) -> Iterator[tuple[_Replace, EntryType]]:
     """Yield every aspect that may have changed, each with the entry that tells of it."""
     key, seen = look.key, look.seen
     verification = _verification(look, checks, state)
-    health, health_entry = _health(look, state, reasons)
+    health, health_entry = judged
     newly_verified = verification.state is VerificationState.VERIFIED and key.latest_version is None
     quiet: dict[str, Any] = {"verification": verification, "ownership": _ownership(look), "canaries": _canaries(look)}
     if seen.vault_region is not None:
@@ -179,14 +183,16 @@ def _facets(
     if passed and seen.key is not None:
         quiet["expires_at"] = seen.key.expires
         quiet["attention"] = None
-        if key.latest_version is None:
+        if key.latest_version in (None, seen.key.version):
             quiet["latest_version"] = seen.key.version
+            quiet["latest_created"] = seen.key.created
     yield _Replace(**quiet), Notification.KEY_VERIFIED if newly_verified else Record.KEY_OBSERVED
     if health_entry is not Record.KEY_OBSERVED:
         yield _Replace(health=health), health_entry
     if passed and seen.key is not None:
         if key.latest_version is not None:
-            yield _Replace(latest_version=seen.key.version), Notification.KEY_NEW_VERSION
+            newer = _Replace(latest_version=seen.key.version, latest_created=seen.key.created)
+            yield newer, Notification.KEY_NEW_VERSION
         step = None if seen.key.expires is None else expiry_step(seen.key.expires, look.now)
         nearer = step is not None and (key.expiry_step is None or step < key.expiry_step)
         yield _Replace(expiry_step=step), Notification.KEY_EXPIRING if nearer else Record.KEY_OBSERVED

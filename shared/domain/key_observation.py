@@ -17,7 +17,7 @@ class Outage(StrEnum):
     UNREACHABLE = "unreachable"
     NAME_UNRESOLVED = "nameUnresolved"
     THROTTLED = "throttled"
-    NO_TOKEN = "noToken"  # Microsoft Entra or our managed identity did not answer: the vault was not even asked
+    NO_TOKEN = "noToken"  # noqa: S105 - the words; nobody answered the token request, so the vault was not asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +99,12 @@ class KeyObservation:
     missing: bool = False
     key: ObservedKey | None = None
     probe: Probe | None = None
+
+    @property
+    def denials(self) -> tuple[Denial, ...]:
+        """Every refusal of this look: to read, to wrap, to unwrap."""
+        probed = () if self.probe is None else (self.probe.wrap_denial, self.probe.unwrap_denial)
+        return tuple(denial for denial in (self.denial, *probed) if denial is not None)
 
 
 GRACE_FOR_ROLES = timedelta(minutes=10)

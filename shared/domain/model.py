@@ -176,7 +176,7 @@ class Canary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """A key of a customer. `latest_version` is the newest version that passed every check.
+    """A key of a customer. `latest_version`, made at `latest_created`, is the newest that passed every check.
 
     `expiry_step` is the last step of the expiry ladder that was announced, in days.
     """
@@ -192,6 +192,7 @@ class Key:
     verification: Verification = field(default_factory=Verification)
     ownership: Ownership = field(default_factory=Ownership)
     latest_version: str | None = None
+    latest_created: datetime | None = None
     expires_at: datetime | None = None
     expiry_step: int | None = None
     vault_region: str | None = None
@@ -238,7 +239,9 @@ class Resource:
     """A resource and the key that protects it.
 
     `identity_added` is the user-assigned identity that CrossKey put on the resource and will take off again.
-    `repairs` are the times of the repairs of the last 24 hours.
+    `repairs` are the times of the repairs of the last 24 hours. `refusals` counts Azure's refusals in
+    a row: each makes the next try wait longer. `worker` is the run that may send updates until
+    `working_until`, so that no two ever do.
     """
 
     customer_id: str
@@ -258,6 +261,9 @@ class Resource:
     missing_since: datetime | None = None
     repairs: tuple[datetime, ...] = ()
     queued_until: datetime | None = None
+    refusals: int = 0
+    worker: str | None = None
+    working_until: datetime | None = None
     attention: Attention | None = None
 
     @property

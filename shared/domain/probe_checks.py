@@ -5,7 +5,7 @@ They stand in the table of `key_checks`. Only what the vault answered counts; wh
 
 from shared.domain.findings import CheckResult, failed, passed, skipped
 from shared.domain.key_observation import Denial, ProbeOutcome
-from shared.domain.key_refusals import is_role_denial
+from shared.domain.key_refusals import FIREWALL_DENIALS, is_role_denial
 from shared.domain.look import Look
 from shared.domain.reasons import Reason
 
@@ -39,5 +39,7 @@ def _probed(check: str, reason: Reason, answer: tuple[ProbeOutcome, Denial | Non
         return passed(check)
     if denial is not None and is_role_denial(denial):
         return skipped(check, "The role comes first.")
+    if denial is not None and denial.inner_code in FIREWALL_DENIALS:
+        return skipped(check, "The vault's firewall comes first.")
     detail = "The vault answered other bytes." if denial is None else f"The vault answered {denial.inner_code}."
     return failed(check, reason, detail)

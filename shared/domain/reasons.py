@@ -21,7 +21,7 @@ class Reason(StrEnum):
     VAULT_HOST_NOT_ALLOWED = "VaultHostNotAllowed"
     VAULT_IN_ANOTHER_TENANT = "VaultInAnotherTenant"
     PROVIDER_CREDENTIAL_BROKEN = "ProviderCredentialBroken"
-    TOKEN_UNAVAILABLE = "TokenUnavailable"
+    TOKEN_UNAVAILABLE = "TokenUnavailable"  # noqa: S105 - a reason, not a token
     CONSENT_MISSING = "ConsentMissing"
     APPLICATION_DISABLED = "ApplicationDisabled"
     BLOCKED_BY_CONDITIONAL_ACCESS = "BlockedByConditionalAccess"

@@ -26,7 +26,10 @@ def remedy(reason: Reason | None, *, customer: Customer, key: Key | None) -> str
         return None
     general = _GENERAL.get(reason)
     if general is not None:
-        return general.format(application=customer.application, tenant=customer.tenant_id)
+        return general.format(
+            application=shlex.quote(customer.application),
+            tenant=shlex.quote(customer.tenant_id),
+        )
     if key is None:
         return None
     return _for_key(reason, customer, key)
@@ -56,15 +59,14 @@ def _for_key(reason: Reason, customer: Customer, key: Key) -> str | None:
     identifier = key.identifier
     vault, name = shlex.quote(identifier.vault_name), shlex.quote(identifier.key_name)
     on_key = f"--vault-name {vault} --name {name}"
-    tag_name, tag_value = ownership_tag(customer)
-    assign = (
-        f'az role assignment create --role "{ENCRYPTION_ROLE}" --assignee {customer.application} --scope {_scope(key)}'
-    )
+    tag = shlex.quote("=".join(ownership_tag(customer)))
+    application, tenant = shlex.quote(customer.application), shlex.quote(customer.tenant_id)
+    assign = f'az role assignment create --role "{ENCRYPTION_ROLE}" --assignee {application} --scope {_scope(key)}'
     create = f"az keyvault key create --vault-name {vault} --name <new name> --kty RSA --size 3072"
     commands: dict[Reason, str] = {
         Reason.ROLE_PROPAGATING: f"If the role was assigned, wait: the check is repeated. If not: {assign}",
         Reason.VAULT_IN_ANOTHER_TENANT: (
-            f"Register a key of a vault in tenant {customer.tenant_id}, or correct the customer's tenantId."
+            f"Register a key of a vault in tenant {tenant}, or correct the customer's tenantId."
         ),
         Reason.VAULT_NAME_UNRESOLVED: f"az keyvault show --name {vault} --query properties.vaultUri",
         Reason.VAULT_FIREWALL: (
@@ -86,8 +88,9 @@ def _for_key(reason: Reason, customer: Customer, key: Key) -> str | None:
         Reason.WRAP_REFUSED: f"az keyvault key show {on_key}   # look at enabled, expires and key_ops",
         Reason.UNWRAP_REFUSED: f"az keyvault key show {on_key}   # look at enabled and key_ops",
         Reason.OWNERSHIP_UNPROVEN: (
-            f"az keyvault key set-attributes {on_key} --tags {tag_name}={tag_value}   # name existing tags again, too"
+            f"az keyvault key set-attributes {on_key} --tags {tag}   # name existing tags again, too"
         ),
+        Reason.KEY_CLAIMED_ELSEWHERE: f"Register a key that serves no other registration: {create}",
         Reason.CURRENT_KEY_UNUSABLE: (
             f"az keyvault key list-versions {on_key}   # enable or recover the version in use"
         ),

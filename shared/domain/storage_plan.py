@@ -14,7 +14,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from shared.domain.account_observation import (
-    AccountUpdate,
     EncryptWithKey,
     ObservedAccount,
     RemoveIdentity,
@@ -22,24 +21,24 @@ from shared.domain.account_observation import (
     SetKeyVersion,
 )
 from shared.domain.desired import Leave, Protect, Wait
-from shared.domain.entries import EntryType, Notification, Record
+from shared.domain.entries import Notification, Record
 from shared.domain.findings import Finding
 from shared.domain.model import DriftPolicy, Resource, ResourceState, Rotation
 from shared.domain.reasons import Reason
+from shared.domain.storage_drift import drift, identity_added, moved_by_hand, repair
 from shared.domain.storage_situation import (
     Plan,
     Situation,
     has_identity,
     is_on_key,
     observe,
+    record,
     uses_same_key,
     uses_vault,
     was_on_key,
 )
 
 MISSING_CONFIRMATION = timedelta(seconds=60)
-REPAIR_WINDOW = timedelta(hours=24)
-MAX_REPAIRS = 3
 COVERABLE = ("blob", "file", "queue", "table")
 
 
@@ -70,14 +69,16 @@ def _missing(situation: Situation) -> Plan:
     """404: gone only when seen twice, and only when it had ever been there."""
     resource, now = situation.resource, situation.now
     leaving = isinstance(situation.desired, Leave)
-    released = replace(resource, state=ResourceState.RELEASED, identity_added=None, rotation=None, findings=())
+    released = replace(
+        resource, state=ResourceState.RELEASED, identity_added=None, rotation=None, findings=(), observed_at=now
+    )
     if resource.observed is None and leaving:
-        return _record(resource, released, Notification.RESOURCE_RELEASED)
+        return record(resource, released, Notification.RESOURCE_RELEASED)
     if resource.observed is None:
         blocked = replace(resource, state=ResourceState.BLOCKED, findings=(Finding(Reason.RESOURCE_NOT_FOUND),))
-        return _record(resource, blocked, Record.RESOURCE_OBSERVED)
+        return record(resource, blocked, Record.RESOURCE_OBSERVED)
     if resource.missing_since is None:
-        return _record(
+        return record(
             resource,
             replace(resource, missing_since=now),
             Record.RESOURCE_OBSERVED,
@@ -86,9 +87,9 @@ def _missing(situation: Situation) -> Plan:
     if now - resource.missing_since < MISSING_CONFIRMATION:
         return Plan(resource=resource, look_again_after=MISSING_CONFIRMATION)
     if leaving:
-        return _record(resource, released, Notification.RESOURCE_RELEASED)
-    gone = replace(resource, state=ResourceState.GONE, findings=(Finding(Reason.RESOURCE_NOT_FOUND),))
-    return _record(resource, gone, Notification.RESOURCE_GONE)
+        return record(resource, released, Notification.RESOURCE_RELEASED)
+    gone = replace(resource, state=ResourceState.GONE, findings=(Finding(Reason.RESOURCE_NOT_FOUND),), observed_at=now)
+    return record(resource, gone, Notification.RESOURCE_GONE)
 
 
 def _leave(situation: Situation, wish: Leave, seen: ObservedAccount) -> Plan:
@@ -131,12 +132,12 @@ def _take_back(situation: Situation, wish: Protect, seen: ObservedAccount) -> Pl
     lost = was_on_key(resource, wish.key) and not uses_same_key(seen, wish.key)
     match resource.state:
         case ResourceState.PROTECTED:
-            return _drift(situation, seen, f"Found {seen.current_key or seen.key_source}.")
+            return drift(situation, seen, f"Found {seen.current_key or seen.key_source}.")
         case ResourceState.FAILED if lost:
             # It was ours when an update was refused, and somebody moved it since.
-            return _drift(situation, seen, f"Found {seen.current_key or seen.key_source}.")
+            return drift(situation, seen, f"Found {seen.current_key or seen.key_source}.")
         case ResourceState.DRIFTED:
-            return _repair(situation, wish, seen, _encryption(wish))
+            return repair(situation, wish, seen, _encryption(wish))
         case _:
             return _encrypt(situation, wish, seen)
 
@@ -152,48 +153,47 @@ def _encrypt(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan
         finding = Finding(Reason.ANOTHER_KEY_IN_USE, f"{seen.current_key or seen.vault_uri}.")
         return _settle(situation, seen, ResourceState.BLOCKED, (finding,))
     update, proof = _encryption(wish), wish.version if repairing else None
-    added = _identity_added(resource, wish, seen)
+    added = identity_added(resource, wish, seen)
     if resource.state in (ResourceState.APPLYING, ResourceState.FAILED) and added == resource.identity_added:
         return Plan(resource=resource, update=update, proof=proof)
     applying = replace(resource, state=ResourceState.APPLYING, identity_added=added, findings=())
     return Plan(resource=applying, entry=Record.RESOURCE_APPLYING, update=update, proof=proof)
 
 
-def _identity_added(resource: Resource, wish: Protect, seen: ObservedAccount) -> str | None:
-    """The identity that the release takes off again: the one that the next update puts on."""
-    return resource.identity_added or (None if has_identity(seen, wish.identity) else wish.identity)
-
-
 def _move(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan:
     """The account is on the key but on another version than wished."""
-    resource, recorded = situation.resource, situation.resource.observed
-    known = None if recorded is None else recorded.version_in_use
-    # News to us, or still unproven after we wrote it down: the key has a version that CrossKey must look at first.
-    ahead = seen.current_version != known or seen.current_version not in wish.proven
-    if wish.follows_latest and seen.follows_latest and ahead:
+    resource = situation.resource
+    if wish.follows_latest and seen.follows_latest and _is_ahead(resource, wish, seen):
         return replace(_converged(situation, seen), check_key=True)
-    update = _set_version(wish, wish.version)
     if resource.state is ResourceState.DRIFTED:
-        return _repair(situation, wish, seen, update)
-    if resource.rotation is None and _moved_by_hand(resource, seen):
-        return _drift(situation, seen, f"Version {seen.current_version} was set.")
+        return repair(situation, wish, seen, _set_version(wish, wish.version))
+    if resource.rotation is None and moved_by_hand(resource, seen):
+        return drift(situation, seen, f"Version {seen.current_version} was set.")
     if wish.version is None or not wish.ready:
         return _settle(situation, seen, ResourceState.PROTECTED, _findings(wish))
-    if resource.rotation is not None and resource.rotation.version == wish.version:
+    return _rotate(situation, wish, wish.version, seen)
+
+
+def _is_ahead(resource: Resource, wish: Protect, seen: ObservedAccount) -> bool:
+    """Whether Azure took a version by itself that CrossKey must look at first.
+
+    Azure takes the newest version there is. So what it took before the wished one was made is older than that.
+    """
+    if seen.rotated_at is not None and wish.created is not None and seen.rotated_at < wish.created:
+        return False
+    known = None if resource.observed is None else resource.observed.version_in_use
+    return seen.current_version != known or seen.current_version not in wish.proven
+
+
+def _rotate(situation: Situation, wish: Protect, version: str, seen: ObservedAccount) -> Plan:
+    """Move to the version: by Azure's own look-up where that works, else by pinning, which is recorded first."""
+    resource, update = situation.resource, _set_version(wish, version)
+    if resource.rotation is not None and resource.rotation.version == version:
         return Plan(resource=resource, update=update)
     if wish.follows_latest and seen.follows_latest and situation.versionless_moves is not False:
         return Plan(resource=resource, update=_set_version(wish, None))
-    rotating = replace(resource, rotation=Rotation(version=wish.version, begun_at=situation.now))
+    rotating = replace(resource, rotation=Rotation(version=version, begun_at=situation.now))
     return Plan(resource=rotating, entry=Record.RESOURCE_ROTATING, update=update)
-
-
-def _moved_by_hand(resource: Resource, seen: ObservedAccount) -> bool:
-    """Whether the version differs from the recorded one and neither CrossKey nor Azure's automatic update did it."""
-    recorded = resource.observed
-    if resource.state is not ResourceState.PROTECTED or recorded is None or recorded.version_in_use is None:
-        return False
-    by_azure = seen.follows_latest and not recorded.pinned
-    return seen.current_version != recorded.version_in_use and not by_azure
 
 
 def _follow(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan:
@@ -201,46 +201,12 @@ def _follow(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan:
     resource, recorded = situation.resource, situation.resource.observed
     update = _set_version(wish, None if wish.follows_latest else wish.version)
     if resource.state is ResourceState.DRIFTED:
-        return _repair(situation, wish, seen, update)
+        return repair(situation, wish, seen, update)
     ours = resource.rotation is not None or recorded is None or recorded.pinned is not seen.follows_latest
     if ours or resource.state is not ResourceState.PROTECTED:
         return Plan(resource=resource, update=update)
     found = "Azure's automatic update was on." if seen.follows_latest else f"Version {seen.key_version} was pinned."
-    return _drift(situation, seen, found)
-
-
-def _drift(situation: Situation, seen: ObservedAccount, detail: str) -> Plan:
-    resource = situation.resource
-    drifted = replace(
-        resource,
-        state=ResourceState.DRIFTED,
-        findings=(Finding(Reason.DRIFTED, detail),),
-        observed=observe(seen),
-        observed_at=situation.now,
-    )
-    repairs = resource.drift_policy is DriftPolicy.REPAIR
-    return _record(resource, drifted, Notification.RESOURCE_DRIFTED, look_again_after=timedelta() if repairs else None)
-
-
-def _repair(situation: Situation, wish: Protect, seen: ObservedAccount, update: AccountUpdate) -> Plan:
-    resource = situation.resource
-    recent = tuple(at for at in resource.repairs if situation.now - at < REPAIR_WINDOW)
-    if resource.drift_policy is DriftPolicy.REPORT or not wish.ready:
-        return Plan(resource=resource)
-    if len(recent) >= MAX_REPAIRS:
-        finding = Finding(Reason.REPAIRS_EXHAUSTED)
-        if finding in resource.findings:
-            return Plan(resource=resource)
-        exhausted = replace(resource, findings=(*resource.findings, finding))
-        return _record(resource, exhausted, Notification.ATTENTION_NEEDED)
-    repairing = replace(
-        resource,
-        state=ResourceState.APPLYING,
-        identity_added=_identity_added(resource, wish, seen),
-        repairs=(*recent, situation.now),
-        findings=(),
-    )
-    return Plan(resource=repairing, entry=Record.RESOURCE_APPLYING, update=update, proof=wish.version)
+    return drift(situation, seen, found)
 
 
 def _converged(situation: Situation, seen: ObservedAccount) -> Plan:
@@ -256,15 +222,16 @@ def _converged(situation: Situation, seen: ObservedAccount) -> Plan:
         observed_at=situation.now,
         rotation=None,
         queued_until=None,
+        refusals=0,
         attention=None,
     )
     if replace(after, observed_at=resource.observed_at) == resource:
         return Plan(resource=resource)
     if resource.state is not ResourceState.PROTECTED:
-        return _record(resource, after, Notification.RESOURCE_PROTECTED)
+        return record(resource, after, Notification.RESOURCE_PROTECTED)
     if before is None or before.version_in_use != seen.current_version:
-        return _record(resource, after, Notification.RESOURCE_ROTATED)
-    return _record(resource, after, Record.RESOURCE_OBSERVED)
+        return record(resource, after, Notification.RESOURCE_ROTATED)
+    return record(resource, after, Record.RESOURCE_OBSERVED)
 
 
 def _settle(situation: Situation, seen: ObservedAccount, state: ResourceState, findings: tuple[Finding, ...]) -> Plan:
@@ -274,13 +241,7 @@ def _settle(situation: Situation, seen: ObservedAccount, state: ResourceState, f
     if replace(after, observed_at=resource.observed_at) == resource:
         return Plan(resource=resource)
     arrived = state is ResourceState.PROTECTED and resource.state is not ResourceState.PROTECTED
-    return _record(resource, after, Notification.RESOURCE_PROTECTED if arrived else Record.RESOURCE_OBSERVED)
-
-
-def _record(before: Resource, after: Resource, entry: EntryType, *, look_again_after: timedelta | None = None) -> Plan:
-    if after == before:
-        return Plan(resource=before, look_again_after=look_again_after)
-    return Plan(resource=after, entry=entry, look_again_after=look_again_after)
+    return record(resource, after, Notification.RESOURCE_PROTECTED if arrived else Record.RESOURCE_OBSERVED)
 
 
 def _encryption(wish: Protect) -> EncryptWithKey:

@@ -82,3 +82,10 @@ def was_on_key(resource: Resource, key: KeyIdentifier) -> bool:
 def has_identity(seen: ObservedAccount, identity: str) -> bool:
     """Whether the account carries the user-assigned identity."""
     return any(same_arm_id(present, identity) for present in seen.user_assigned)
+
+
+def record(before: Resource, after: Resource, entry: EntryType, *, look_again_after: timedelta | None = None) -> Plan:
+    """A plan that records `after`, if that is news."""
+    if after == before:
+        return Plan(resource=before, look_again_after=look_again_after)
+    return Plan(resource=after, entry=entry, look_again_after=look_again_after)

@@ -5,11 +5,12 @@ from typing import Any
 
 from shared.bundle import Bundle
 from shared.domain.entries import Notification
-from shared.domain.model import Attention
+from shared.domain.model import Attention, Customer, Key, Resource
 from shared.domain.reasons import Reason
 from shared.domain.work import WorkItem, WorkKind
 from shared.services.commits import commit
 from shared.services.work_codec import MalformedWorkItem, parse_work_item
+from shared.stores import Stored
 
 
 async def set_aside(bundle: Bundle, text: str, *, message_id: str) -> None:
@@ -24,35 +25,29 @@ async def set_aside(bundle: Bundle, text: str, *, message_id: str) -> None:
 
 
 async def _mark(bundle: Bundle, item: WorkItem) -> bool:
+    match item.kind:
+        case WorkKind.CHECK_KEY:
+            return await _commit_mark(bundle, item, await bundle.state.read_key(item.customer_id, item.name))
+        case WorkKind.RECONCILE_RESOURCE:
+            return await _commit_mark(bundle, item, await bundle.state.read_resource(item.customer_id, item.name))
+        case WorkKind.CHECK_CUSTOMER | WorkKind.DRAIN_TIMELINE:
+            return await _commit_mark(bundle, item, await bundle.state.read_customer(item.customer_id))
+        case WorkKind.SWEEP_RANGE:
+            return False
+
+
+async def _commit_mark[T: (Customer, Key, Resource)](bundle: Bundle, item: WorkItem, stored: Stored[T] | None) -> bool:
+    """Mark the row, unless a person was called for this already: the message came twice, or the work failed again."""
+    if stored is None:
+        return False
     attention = Attention(
         since=bundle.clock.now(), reason=Reason.WORK_POISONED, detail=f"{item.kind.value}, attempt {item.attempt}."
     )
-    match item.kind:
-        case WorkKind.CHECK_KEY:
-            key = await bundle.state.read_key(item.customer_id, item.name)
-            if key is None:
-                return False
-            marked_key = replace(key.value, attention=attention)
-            data = _data(item, key.value.row)
-            await commit(bundle, marked_key, Notification.ATTENTION_NEEDED, data, previous=key, origin=item.origin)
-        case WorkKind.RECONCILE_RESOURCE:
-            resource = await bundle.state.read_resource(item.customer_id, item.name)
-            if resource is None:
-                return False
-            marked = replace(resource.value, attention=attention)
-            data = _data(item, resource.value.row)
-            await commit(bundle, marked, Notification.ATTENTION_NEEDED, data, previous=resource, origin=item.origin)
-        case WorkKind.CHECK_CUSTOMER | WorkKind.DRAIN_TIMELINE:
-            customer = await bundle.state.read_customer(item.customer_id)
-            if customer is None:
-                return False
-            marked_customer = replace(customer.value, attention=attention)
-            data = _data(item, "customer")
-            await commit(
-                bundle, marked_customer, Notification.ATTENTION_NEEDED, data, previous=customer, origin=item.origin
-            )
-        case WorkKind.SWEEP_RANGE:
-            return False
+    present = stored.value.attention
+    if present is None or (present.reason, present.detail) != (attention.reason, attention.detail):
+        marked = replace(stored.value, attention=attention)
+        data = _data(item, marked.row)
+        await commit(bundle, marked, Notification.ATTENTION_NEEDED, data, previous=stored, origin=item.origin)
     return True
 
 

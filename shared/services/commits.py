@@ -69,8 +69,12 @@ async def enqueue_all(bundle: Bundle, kind: WorkKind, customer_id: str, names: I
         async with gate:
             await enqueue(bundle, kind, customer_id, name, origin=origin)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(send(name)) for name in names]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(send(name)) for name in names]
+    except ExceptionGroup as failed:
+        # Whoever called handles one error of ours, not a group of them.
+        raise failed.exceptions[0] from failed
     return len(tasks)
 
 

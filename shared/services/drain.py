@@ -86,7 +86,7 @@ async def _finish_left_over(bundle: Bundle, customer_id: str, stored: StoredHead
 async def _finish(
     bundle: Bundle, customer_id: str, stored: StoredHead, entries: Sequence[TimelineEntry]
 ) -> Sequence[OutboxRow]:
-    """Announce a batch, refresh the read model, clear the outbox; answer the next rows."""
+    """Announce a batch and clear the outbox; refresh the read model when that was the last; answer the next rows."""
     announcements = [announce(customer_id, entry) for entry in entries if entry.notification is not None]
     try:
         if announcements:
@@ -97,9 +97,12 @@ async def _finish(
             customer_id, replace(stored.head, owner=None, owned_until=None), previous=stored
         )
         raise
-    await summarise_customer(bundle, customer_id, stored.head)
     await bundle.state.delete_outbox(customer_id, stored.head.batch)
-    return await bundle.state.read_outbox(customer_id, limit=BATCH)
+    rows = await bundle.state.read_outbox(customer_id, limit=BATCH)
+    if not rows:
+        # Once for the whole run, and after the outbox: the read model never stands in the timeline's way.
+        await summarise_customer(bundle, customer_id, stored.head)
+    return rows
 
 
 def announce(customer_id: str, entry: TimelineEntry) -> Announcement:

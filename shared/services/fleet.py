@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.bundle import Bundle
+from shared.services.sweep import current_sweeps
 
 PAGE = 1000
 
@@ -34,7 +35,7 @@ async def summarise_fleet(bundle: Bundle) -> FleetSummary:
             keys.update(row.keys_by_health)
             resources.update(row.resources_by_state)
         cursor = page[-1].customer_id
-    sweeps = await bundle.fleet.read_sweeps()
+    sweeps = await current_sweeps(bundle)
     return FleetSummary(
         as_of=min((sweep.finished_at for sweep in sweeps), default=bundle.clock.now()),
         customers=customers,

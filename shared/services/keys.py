@@ -123,8 +123,11 @@ async def remove_key(bundle: Bundle, customer_id: str, name: str, *, if_match: s
             code="KeyInUse",
         )
     key = stored.value
+    claim = await bundle.claims.find("key", key.identifier.claim)
     await remove(bundle, stored, Record.KEY_REMOVED, _data(key), origin=origin)
-    await bundle.claims.release("key", key.identifier.claim, customer_id=customer_id, row=key.row)
+    if claim is not None and (claim.customer_id, claim.row) == (customer_id, key.row):
+        # As it was read before: whoever registers and proves the key again meanwhile keeps it.
+        await bundle.claims.remove_unchanged(claim)
 
 
 async def _view(bundle: Bundle, customer: Customer, stored: Stored[Key], checks: tuple[CheckResult, ...]) -> KeyView:

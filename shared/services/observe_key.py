@@ -8,7 +8,6 @@ import hashlib
 from dataclasses import replace
 
 from shared.bundle import Bundle
-from shared.domain.identifiers import KeyIdentifier
 from shared.domain.key_observation import (
     Denial,
     KeyObservation,
@@ -18,7 +17,9 @@ from shared.domain.key_observation import (
     ProbeOutcome,
     TokenRefusal,
 )
+from shared.domain.key_refusals import FIREWALL_DENIALS, token_reason
 from shared.domain.model import Canary, Customer, Key, VerificationState
+from shared.domain.reasons import Reason
 from shared.errors import (
     CredentialRefused,
     CrossKeyError,
@@ -28,6 +29,7 @@ from shared.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
+from shared.services.lookups import versions_in_use
 
 CANARY_BYTES = 32
 
@@ -75,8 +77,9 @@ async def _see_token(bundle: Bundle, customer: Customer, seen: KeyObservation, *
         await bundle.credentials.obtain(tenant_id=customer.tenant_id, application=customer.application, fresh=fresh)
     except CredentialRefused as refusal:
         return replace(seen, token_refusal=_token_refusal(refusal))
-    except Unavailable as error:
-        return _outage(seen, error)
+    except (Unavailable, UnexpectedAnswer):
+        # The vault was not asked, so whatever keeps silent here is not the customer's.
+        return replace(seen, outage=Outage.NO_TOKEN)
     return replace(seen, token_obtained=True)
 
 
@@ -88,7 +91,7 @@ async def _see_key(bundle: Bundle, customer: Customer, key: Key, seen: KeyObserv
         if latest is None:
             return replace(seen, missing=True)
         if not latest.usable_at(seen.at):
-            latest = await _newest_usable(bundle, customer, identifier, seen) or latest
+            latest = await _newest_usable(bundle, customer, key, seen) or latest
     except Refused as refusal:
         return replace(seen, denial=_denial(refusal))
     except CredentialRefused as refusal:
@@ -98,15 +101,17 @@ async def _see_key(bundle: Bundle, customer: Customer, key: Key, seen: KeyObserv
     return replace(seen, key=latest)
 
 
-async def _newest_usable(
-    bundle: Bundle, customer: Customer, identifier: KeyIdentifier, seen: KeyObservation
-) -> ObservedKey | None:
+async def _newest_usable(bundle: Bundle, customer: Customer, key: Key, seen: KeyObservation) -> ObservedKey | None:
     """The newest version by creation that is enabled and in its window, when the newest of all is not."""
     tenant_id, application = customer.tenant_id, customer.application
-    versions = await bundle.vault.list_versions(identifier, tenant_id=tenant_id, application=application)
-    for version, enabled, _ in versions:
-        if not enabled:
-            continue
+    identifier = key.identifier.versionless
+    try:
+        listed = await bundle.vault.list_versions(identifier, tenant_id=tenant_id, application=application)
+        versions = [version for version, enabled, _ in listed if enabled]
+    except Refused:
+        # Access policies grant listing apart from reading; the version we know can be read all the same.
+        versions = [] if key.latest_version is None else [key.latest_version]
+    for version in versions:
         candidate = await bundle.vault.read_key(
             identifier.with_version(version), tenant_id=tenant_id, application=application
         )
@@ -116,7 +121,7 @@ async def _newest_usable(
 
 
 async def _probe(bundle: Bundle, customer: Customer, key: Key, seen: ObservedKey) -> Probe:
-    """Wrap and unwrap fresh bytes with the version seen, then unwrap every stored canary."""
+    """Wrap and unwrap fresh bytes with the version seen, then unwrap the canary of every version in use."""
     identifier = key.identifier.with_version(seen.version)
     tenant_id, application = customer.tenant_id, customer.application
     plaintext = bundle.randomness.random_bytes(CANARY_BYTES)
@@ -129,7 +134,17 @@ async def _probe(bundle: Bundle, customer: Customer, key: Key, seen: ObservedKey
         return probe
     canary = Canary(version=seen.version, wrapped=wrapped, digest=_digest(plaintext))
     unwrap, denial = await _unwraps(bundle, customer, key, canary)
-    canaries = {stored.version: (await _unwraps(bundle, customer, key, stored))[0] for stored in key.canaries}
+    # A version that nothing uses any more may be disabled or deleted: that is how versions are retired.
+    in_use = {
+        seen.version,
+        key.pinned_version,
+        *versions_in_use(key, await bundle.state.read_resources(key.customer_id)),
+    }
+    canaries = {
+        stored.version: (await _unwraps(bundle, customer, key, stored))[0]
+        for stored in key.canaries
+        if stored.version in in_use
+    }
     return replace(
         probe,
         wrap=ProbeOutcome.OK,
@@ -156,7 +171,7 @@ async def _unwraps(bundle: Bundle, customer: Customer, key: Key, canary: Canary)
 async def still_unwraps(bundle: Bundle, customer: Customer, key: Key, version: str) -> bool:
     """Whether one version in use unwraps now: by its canary, or by a round trip when it has none.
 
-    Raises `Unavailable` when that could not be told.
+    Raises `Unavailable` when that could not be told, and `CredentialRefused` when our own credential is at fault.
     """
     identifier = key.identifier.with_version(version)
     tenant_id, application = customer.tenant_id, customer.application
@@ -167,7 +182,13 @@ async def still_unwraps(bundle: Bundle, customer: Customer, key: Key, version: s
             wrapped = await bundle.vault.wrap(identifier, plaintext, tenant_id=tenant_id, application=application)
             canary = Canary(version=version, wrapped=wrapped, digest=_digest(plaintext))
         answer = await bundle.vault.unwrap(identifier, canary.wrapped, tenant_id=tenant_id, application=application)
-    except (Refused, CredentialRefused):
+    except CredentialRefused as refusal:
+        if token_reason(refusal.aadsts) is Reason.PROVIDER_CREDENTIAL_BROKEN:
+            raise
+        return False
+    except Refused as refusal:
+        if refusal.inner_code in FIREWALL_DENIALS:
+            raise Unavailable(f"Unwrapping with {identifier}: the firewall does not let CrossKey through.") from refusal
         return False
     return _digest(answer) == canary.digest
 

@@ -35,7 +35,7 @@ class _Tally:
     converged: list[Converged] = field(default_factory=list)
     queued: int = 0
     phases: Counter[str] = field(default_factory=Counter)
-    live_claims: set[tuple[str, str]] = field(default_factory=set)
+    live_claims: set[tuple[str, str, str, str]] = field(default_factory=set)
 
 
 async def start_sweep(bundle: Bundle, *, origin: Origin) -> None:
@@ -96,7 +96,7 @@ async def _take_in(bundle: Bundle, customer_id: str, rows: CustomerRows, tally: 
     for stored in rows.resources:
         resource = stored.value
         if resource.is_live:
-            tally.live_claims.add(("resource", resource.resource_id.claim))
+            tally.live_claims.add(("resource", resource.resource_id.claim, customer_id, resource.row))
         waits = resource.queued_until is not None and now < resource.queued_until
         if waits or resource.state in RESTING:
             continue
@@ -105,7 +105,9 @@ async def _take_in(bundle: Bundle, customer_id: str, rows: CustomerRows, tally: 
         else:
             tally.queued += 1
             await enqueue(bundle, WorkKind.RECONCILE_RESOURCE, customer_id, resource.name, origin=origin)
-    tally.live_claims.update(("key", stored.value.identifier.claim) for stored in rows.keys)
+    tally.live_claims.update(
+        ("key", stored.value.identifier.claim, customer_id, stored.value.row) for stored in rows.keys
+    )
     await _remove_finished(bundle, rows, origin=origin)
 
 
@@ -135,9 +137,13 @@ async def _check_keys(bundle: Bundle, keys: Iterable[Key], *, origin: Origin) ->
 async def _remove_finished(bundle: Bundle, rows: CustomerRows, *, origin: Origin) -> None:
     """Drop operations that ended, and resources that were released, thirty days ago."""
     now = bundle.clock.now()
+    current = {resource.value.operation_id for resource in rows.resources}
     try:
         for operation in rows.operations:
             finished = operation.value.finished_at
+            if operation.value.operation_id not in current:
+                # Nobody will end an operation that no resource names: its request died before the resource's commit.
+                finished = finished or operation.value.created_at
             if finished is not None and now - finished > KEEP_FINISHED:
                 data = {"operation": operation.value.operation_id}
                 await remove(bundle, operation, Record.OPERATION_REMOVED, data, origin=origin)
@@ -156,7 +162,8 @@ async def _free_orphaned_claims(bundle: Bundle, part: SweepRange, tally: _Tally)
     now = bundle.clock.now()
     for kind in ("key", "resource"):
         async for claim in bundle.claims.read_all(kind):
-            orphaned = part.holds(claim.customer_id) and (kind, claim.identifier) not in tally.live_claims
+            owner = (kind, claim.identifier, claim.customer_id, claim.row)
+            orphaned = part.holds(claim.customer_id) and owner not in tally.live_claims
             if orphaned and now - claim.claimed_at > CLAIM_GRACE:
                 await bundle.claims.remove_unchanged(claim)
                 log_event(Event.CLAIM_REMOVED, customer_id=claim.customer_id, row=claim.row)

@@ -6,12 +6,13 @@ list only raises a suspicion, and the reconciler confirms it by reading the acco
 
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from shared.bundle import Bundle
 from shared.domain.account_observation import ObservedAccount
 from shared.domain.entries import Origin
-from shared.domain.identifiers import StorageAccountId
+from shared.domain.identifiers import MalformedIdentifier, StorageAccountId
 from shared.domain.model import Customer, Key, Resource
 from shared.domain.storage_plan import decide_account
 from shared.domain.storage_situation import Situation
@@ -45,7 +46,19 @@ async def queue_differing(bundle: Bundle, converged: Iterable[Converged], *, ori
             log_event(Event.SUBSCRIPTION_UNLISTED, subscription=subscription, code=error.code)
             continue
         for item in items:
-            if await _differs(bundle, item, listed.get(item.resource.resource_id.claim)):
+            try:
+                differs = await _differs(bundle, item, listed.get(item.resource.resource_id.claim))
+            except CrossKeyError as error:
+                # One customer's fault, such as a pool application that left the settings, is not the range's.
+                resource = item.resource
+                log_event(
+                    Event.RESOURCE_UNOBSERVED,
+                    customer_id=resource.customer_id,
+                    resource=resource.name,
+                    code=error.code,
+                )
+                continue
+            if differs:
                 queued += 1
                 await enqueue(
                     bundle,
@@ -58,10 +71,12 @@ async def queue_differing(bundle: Bundle, converged: Iterable[Converged], *, ori
 
 
 async def _list(bundle: Bundle, subscription: str) -> dict[str, ObservedAccount]:
-    return {
-        StorageAccountId.parse(account.resource_id).claim: account
-        async for account in bundle.accounts.read_subscription(subscription)
-    }
+    listed: dict[str, ObservedAccount] = {}
+    async for account in bundle.accounts.read_subscription(subscription):
+        # The subscription holds accounts that are none of ours, in groups with names that we would not accept.
+        with suppress(MalformedIdentifier):
+            listed[StorageAccountId.parse(account.resource_id).claim] = account
+    return listed
 
 
 async def _differs(bundle: Bundle, item: Converged, seen: ObservedAccount | None) -> bool:

@@ -30,11 +30,18 @@ async def check_integrity(bundle: Bundle, customer_id: str) -> Integrity:
     """
     head = (await bundle.timeline.read_head(customer_id)).head
     tip, count, bad = GENESIS, 0, None
+    at_head = GENESIS if head.sequence == 0 else None
     async for entry in bundle.timeline.read_entries(customer_id):
         expected = count + 1
         if bad is None and (entry.sequence != expected or entry.hash != entry_hash(tip, entry)):
             bad = expected
         tip, count = entry.hash, count + 1
-    if bad is None and (count != head.sequence or tip != head.hash):
+        if count == head.sequence:
+            at_head = tip
+    if bad is None and at_head != head.hash:
         bad = min(count, head.sequence) + 1
-    return Integrity(intact=bad is None, entries=count, head_hash=head.hash, first_bad_sequence=bad)
+    # Entries are appended together with a newer head, and that may have happened since the head was read.
+    if bad is None and count > head.sequence and (await bundle.timeline.read_head(customer_id)).head.sequence < count:
+        bad = head.sequence + 1
+    head_hash = tip if bad is None else head.hash
+    return Integrity(intact=bad is None, entries=count, head_hash=head_hash, first_bad_sequence=bad)

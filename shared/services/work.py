@@ -5,6 +5,7 @@ queue sets the object aside for a person. What is raised otherwise is unexpected
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 from shared.bundle import Bundle
@@ -14,11 +15,12 @@ from shared.errors import CrossKeyError, NotFound, StaleWrite, Unavailable
 from shared.services.check_key import PROPAGATION_DELAY, check_key
 from shared.services.consent import confirm_consent
 from shared.services.drain import DrainedElsewhere, drain_timeline
-from shared.services.reconcile_resource import postpone_resource, reconcile_resource
+from shared.services.reconcile_resource import WorkedElsewhere, postpone_resource, reconcile_resource
 from shared.services.sweep import sweep_range
 from shared.telemetry import Event, log_event
 
 SHORT_DELAY = timedelta(seconds=2)
+ELSEWHERE = (DrainedElsewhere, WorkedElsewhere)
 
 
 async def perform(bundle: Bundle, item: WorkItem) -> None:
@@ -47,11 +49,12 @@ async def perform(bundle: Bundle, item: WorkItem) -> None:
 
 async def _later(bundle: Bundle, item: WorkItem, error: CrossKeyError) -> None:
     if item.attempt + 1 >= MAX_ATTEMPTS:
+        if isinstance(error, ELSEWHERE):
+            # Others are at it all the time, so nothing is stuck; the sweep looks again when they are done.
+            log_event(Event.WORK_OBSOLETE, work_item=item.id, customer_id=item.customer_id, code=error.code)
+            return
         raise error
-    asked_for = error.retry_after if isinstance(error, Unavailable) else None
-    if isinstance(error, StaleWrite | DrainedElsewhere):
-        asked_for = SHORT_DELAY * (item.attempt + 1)
-    delay = backoff(item.attempt, asked_for)
+    delay = backoff(item.attempt, _asked_for(item, error))
     log_event(
         Event.WORK_POSTPONED,
         work_item=item.id,
@@ -65,7 +68,21 @@ async def _later(bundle: Bundle, item: WorkItem, error: CrossKeyError) -> None:
     await bundle.queue.enqueue(item.successor(), delay=delay)
     if item.kind is WorkKind.RECONCILE_RESOURCE and delay >= SWEEP_INTERVAL:
         until = bundle.clock.now() + delay
-        await postpone_resource(bundle, item.customer_id, item.name, until, origin=item.origin)
+        # The successor is on its way; raising now would only queue another one.
+        with suppress(CrossKeyError):
+            await postpone_resource(bundle, item.customer_id, item.name, until, origin=item.origin)
+
+
+def _asked_for(item: WorkItem, error: CrossKeyError) -> timedelta | None:
+    match error:
+        case Unavailable():
+            return error.retry_after
+        case WorkedElsewhere():
+            return min(SHORT_DELAY * (1 << item.attempt), error.ends_in + timedelta(seconds=1))
+        case StaleWrite() | DrainedElsewhere():
+            return SHORT_DELAY * (item.attempt + 1)
+        case _:
+            return None
 
 
 async def _check_customer(bundle: Bundle, item: WorkItem) -> timedelta | None:

@@ -102,8 +102,9 @@ def make_settings(**changes: str) -> Settings:
 
 def make_world(settings: Settings | None = None, *, clock: FakeClock | None = None) -> FakeWorld:
     """Fresh fakes, joined: the vaults know the credentials, the storage accounts know the vaults."""
+    settings = settings or make_settings()
     clock = clock or FakeClock()
-    credentials = FakeCredentials(clock)
+    credentials = FakeCredentials(clock, is_ours=lambda application: settings.application(application) is not None)
     vault = FakeKeyVault(clock, credentials)
     fakes: dict[str, Any] = {
         "state": FakeStateStore(),
@@ -119,7 +120,7 @@ def make_world(settings: Settings | None = None, *, clock: FakeClock | None = No
         "clock": clock,
         "randomness": FakeRandomness(),
     }
-    bundle = Bundle(settings=settings or make_settings(), drains=SingleFlight(), **fakes)
+    bundle = Bundle(settings=settings, drains=SingleFlight(), **fakes)
     return FakeWorld(bundle=bundle, **fakes)
 
 

@@ -1,9 +1,14 @@
-"""A fake of storage accounts in Resource Manager: an update really wraps with the customer's key."""
+"""A fake of storage accounts in Resource Manager: an update really needs the customer's key.
 
-from collections.abc import AsyncIterator
-from dataclasses import asdict, replace
+As Azure does, a request that changes or leaves a key needs the key in use once more, and identities merge: those
+that a PATCH does not name stay, unless its type leaves out their kind.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from shared.adapters.account_documents import API_VERSION, body
 from shared.domain.account_observation import (
     STORAGE_MANAGED,
     VAULT_MANAGED,
@@ -14,22 +19,24 @@ from shared.domain.account_observation import (
     ReturnToMicrosoftManagedKeys,
     SetKeyVersion,
 )
-from shared.domain.identifiers import StorageAccountId, same_arm_id
-from shared.errors import CredentialRefused, Refused, Unavailable
+from shared.domain.identifiers import KeyIdentifier, StorageAccountId, same_arm_id
+from shared.errors import CredentialRefused, NameUnresolved, Refused, Unavailable
 from tests.fakes.interruptions import Interruptible
 from tests.fakes.process import FakeClock
 from tests.fakes.vault import FakeKeyVault
 
-DATA_ENCRYPTION_KEY = b"the account's data encryption key"
-
 
 class FakeStorageAccounts(Interruptible):
-    """Every storage account there is. `moves_at_once`: whether a versionless update looks for a newer version."""
+    """Every storage account there is. `moves_at_once`: whether a versionless update looks for a newer version.
+
+    `updates` took effect; `requests` were sent, whether they took effect or not.
+    """
 
     def __init__(self, clock: FakeClock, vault: FakeKeyVault, *, moves_at_once: bool = True) -> None:
         super().__init__()
         self.moves_at_once = moves_at_once
         self.updates: list[AccountUpdate] = []
+        self.requests: list[dict[str, Any]] = []
         self._clock = clock
         self._vault = vault
         self._accounts: dict[str, ObservedAccount] = {}
@@ -67,33 +74,31 @@ class FakeStorageAccounts(Interruptible):
     async def update(
         self, account: StorageAccountId, update: AccountUpdate, *, present: ObservedAccount
     ) -> ObservedAccount:
-        """Apply one update. The request names the identities of `present`; those that came since are dropped."""
+        """Apply one update."""
         await self._begin("update")
+        self.requests.append(self.describe(account, update, present=present))
         seen = self._accounts.get(account.claim)
         if seen is None:
             raise Refused(f"updating {account}: it is not there", http_status=404, azure_code="ResourceNotFound")
         match update:
             case EncryptWithKey():
-                identities = _with(present.user_assigned, update.identity)
-                changed = await self._encrypt(replace(seen, user_assigned=identities), update)
+                changed = self._encrypt(seen, _with(seen, present, update.identity), update)
             case SetKeyVersion():
-                changed = await self._encrypt(seen, update)
+                changed = self._encrypt(seen, seen, update)
             case ReturnToMicrosoftManagedKeys():
+                self._leave(seen)
                 changed = _on_microsoft_keys(seen)
             case RemoveIdentity():
-                changed = self._without(seen, update.identity)
+                changed = _without(seen, present, update.identity)
         self._accounts[account.claim] = changed
         self.updates.append(update)
         self._end("update")
         return changed
 
     def describe(self, account: StorageAccountId, update: AccountUpdate, *, present: ObservedAccount) -> dict[str, Any]:
-        """What `update` would send, in this fake's words."""
-        return {
-            "method": "PATCH",
-            "url": f"https://management.azure.com{account}",
-            "body": {"present": list(present.user_assigned), **_plain(asdict(update))},
-        }
+        """What `update` would send."""
+        url = f"https://management.azure.com{account}?api-version={API_VERSION}"
+        return {"method": "PATCH", "url": url, "body": body(update, present)}
 
     async def read_subscription(self, subscription_id: str) -> AsyncIterator[ObservedAccount]:
         """Every account of a subscription."""
@@ -102,45 +107,64 @@ class FakeStorageAccounts(Interruptible):
             if claim.startswith(f"{subscription_id}|"):
                 yield seen
 
-    async def _encrypt(self, seen: ObservedAccount, update: EncryptWithKey | SetKeyVersion) -> ObservedAccount:
-        if not any(same_arm_id(one, update.identity) for one in seen.user_assigned):
-            raise _refused("the identity is not assigned to the account")
-        kept = (
-            seen.current_key if seen.current_key is not None and seen.current_key.names_same_key(update.key) else None
-        )
-        if update.version is not None:
-            key = update.key.with_version(update.version)
-        elif kept is not None and not self.moves_at_once:
-            key = kept
+    def _encrypt(
+        self, before: ObservedAccount, after: ObservedAccount, update: EncryptWithKey | SetKeyVersion
+    ) -> ObservedAccount:
+        if not any(same_arm_id(one, update.identity) for one in after.user_assigned):
+            raise _refused("MissingMsiHeaders", "the identity is not assigned to the account")
+        application, current = update.federated_client_id or "", before.current_key
+        if current is not None and current.names_same_key(update.key) and _same_version(before, update):
+            # The settings in force, repeated.
+            self._use(current, application)
+            key = self._latest(update.key) if update.version is None and self.moves_at_once else current
         else:
-            latest = self._vault.latest(update.key)
-            if latest is None:
-                raise _refused("the vault has no usable version of the key")
-            key = latest
-        try:
-            tenant_id = self._vault.tenant_of(key)
-            application = update.federated_client_id or ""
-            wrapped = await self._vault.wrap(key, DATA_ENCRYPTION_KEY, tenant_id=tenant_id, application=application)
-            await self._vault.unwrap(key, wrapped, tenant_id=tenant_id, application=application)
-        except (Refused, CredentialRefused, Unavailable) as error:
-            raise _refused(error.message) from error
+            self._leave(before)
+            key = self._latest(update.key) if update.version is None else update.key.with_version(update.version)
+        if key != current:
+            self._use(key, application, wrapping=True)
         return replace(
-            seen,
+            after,
             key_source=VAULT_MANAGED,
             vault_uri=key.vault_uri,
             key_name=key.key_name,
-            key_version=update.version,
+            key_version=update.version or "",
             current_key=key,
-            rotated_at=seen.rotated_at if key == seen.current_key else self._clock.now(),
+            rotated_at=before.rotated_at if key == current else self._clock.now(),
             encryption_identity=update.identity,
             federated_client_id=update.federated_client_id,
         )
 
-    @staticmethod
-    def _without(seen: ObservedAccount, identity: str) -> ObservedAccount:
-        if seen.encryption_identity is not None and same_arm_id(seen.encryption_identity, identity):
-            raise _refused("the identity is in use by the account's encryption")
-        return replace(seen, user_assigned=tuple(one for one in seen.user_assigned if not same_arm_id(one, identity)))
+    def _latest(self, key: KeyIdentifier) -> KeyIdentifier:
+        try:
+            latest = self._vault.latest(key)
+        except NameUnresolved as error:
+            raise _refused("KeyVaultVaultNotFound", error.message) from error
+        if latest is None:
+            raise _refused("KeyVaultEncryptionKeyNotFound", "the vault has no such key")
+        return latest
+
+    def _use(self, key: KeyIdentifier, application: str, *, wrapping: bool = False) -> None:
+        try:
+            self._vault.serve_storage(key, application, wrapping=wrapping)
+        except Refused as error:
+            code = "KeyVaultEncryptionKeyNotFound" if error.http_status == 404 else "KeyVaultAuthenticationFailure"
+            raise _refused(code, error.message) from error
+        except CredentialRefused as error:
+            raise _refused("KeyVaultAccessTokenCannotBeAcquired", error.message) from error
+        except NameUnresolved as error:
+            raise _refused("KeyVaultVaultNotFound", error.message) from error
+        except Unavailable as error:
+            raise _refused("KeyVaultAuthenticationFailure", error.message) from error
+
+    def _leave(self, seen: ObservedAccount) -> None:
+        if seen.current_key is None:
+            return
+        try:
+            self._use(seen.current_key, seen.federated_client_id or "")
+        except Refused as error:
+            if error.azure_code in {"KeyVaultEncryptionKeyNotFound", "KeyVaultVaultNotFound"}:
+                raise _refused("HttpResourceNotFound", error.message, http_status=404) from error
+            raise
 
 
 def _on_microsoft_keys(seen: ObservedAccount) -> ObservedAccount:
@@ -157,18 +181,29 @@ def _on_microsoft_keys(seen: ObservedAccount) -> ObservedAccount:
     )
 
 
-def _with(identities: tuple[str, ...], identity: str) -> tuple[str, ...]:
-    return identities if any(same_arm_id(one, identity) for one in identities) else (*identities, identity)
+def _same_version(seen: ObservedAccount, update: EncryptWithKey | SetKeyVersion) -> bool:
+    return (seen.key_version or None) == update.version
 
 
-def _plain(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value if value is None or isinstance(value, str) else str(value) for name, value in fields.items()}
+def _with(seen: ObservedAccount, present: ObservedAccount, identity: str) -> ObservedAccount:
+    assigned = _union(seen.user_assigned, (*present.user_assigned, identity))
+    return replace(seen, system_assigned=present.system_assigned, user_assigned=assigned)
 
 
-def _refused(why: str) -> Refused:
-    return Refused(
-        f"Updating the storage account: {why}.",
-        http_status=400,
-        azure_code="KeyVaultAuthenticationFailure",
-        detail=why,
-    )
+def _without(seen: ObservedAccount, present: ObservedAccount, identity: str) -> ObservedAccount:
+    named = [one for one in present.user_assigned if not same_arm_id(one, identity)]
+    # Without any user-assigned identity the request's type leaves out that kind, and with it all there are.
+    left = [one for one in seen.user_assigned if named and not same_arm_id(one, identity)]
+    return replace(seen, system_assigned=present.system_assigned, user_assigned=_union(left, named))
+
+
+def _union(there: Sequence[str], named: Sequence[str]) -> tuple[str, ...]:
+    union = list(there)
+    for one in named:
+        if not any(same_arm_id(one, other) for other in union):
+            union.append(one)
+    return tuple(union)
+
+
+def _refused(code: str, why: str, *, http_status: int = 400) -> Refused:
+    return Refused(f"Updating the storage account: {why}.", http_status=http_status, azure_code=code, detail=why)

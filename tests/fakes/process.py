@@ -3,11 +3,11 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.errors import CredentialRefused
+from shared.errors import CredentialRefused, Unavailable
 from shared.ports import Announcement
 from tests.fakes.interruptions import Interruptible
 
@@ -45,13 +45,17 @@ class FakeRandomness:
 
 
 class FakeCredentials(Interruptible):
-    """Which applications may act in which tenants. A token lives an hour and hides lost consent, as Entra's does."""
+    """Which applications may act in which tenants. A token lives an hour and hides lost consent, as Entra's does.
+
+    `is_ours` says whether an application is one of the pool; by default every application is.
+    """
 
     MISSING_SERVICE_PRINCIPAL = 7000229
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock, *, is_ours: Callable[[str], bool] = bool) -> None:
         super().__init__()
         self.assertions: Counter[str] = Counter()
+        self._is_ours = is_ours
         self._clock = clock
         self._consented: set[tuple[str, str]] = set()
         self._refusals: dict[tuple[str, str], int] = {}
@@ -73,15 +77,28 @@ class FakeCredentials(Interruptible):
         place, now = (tenant_id, application), self._clock.now()
         if not fresh and now < self._tokens.get(place, now):
             return
+        # A fresh look that is refused shows what the cached token hid.
+        self._tokens.pop(place, None)
+        self.check(tenant_id=tenant_id, application=application)
+        self._tokens[place] = now + timedelta(hours=1)
+        self._end("obtain")
+
+    def check(self, *, tenant_id: str, application: str) -> None:
+        """What Entra answers to a request for a token now."""
+        place = (tenant_id, application)
+        self._check_pool(application)
         if place not in self._consented:
             aadsts = self._refusals.get(place, self.MISSING_SERVICE_PRINCIPAL)
             raise CredentialRefused(f"Obtaining a token for tenant {tenant_id}: AADSTS{aadsts}.", aadsts=aadsts)
-        self._tokens[place] = now + timedelta(hours=1)
-        self._end("obtain")
+
+    def _check_pool(self, application: str) -> None:
+        if not self._is_ours(application):
+            raise Unavailable(f"Obtaining a token of application {application}: the settings do not hold it.")
 
     async def obtain_assertion(self, *, application: str) -> None:
         """Obtain the managed identity's token; `break_before` makes it go wrong."""
         await self._begin("obtain_assertion")
+        self._check_pool(application)
         self.assertions[application] += 1
 
 

@@ -1,8 +1,8 @@
 """A fake of customers' vaults: access, versions, validity and wrapping as Key Vault has them.
 
 Bytes wrapped by one version are unwrapped by that version alone. A version outside its validity window still
-unwraps but does not wrap; a disabled one does neither
-(https://learn.microsoft.com/azure/key-vault/keys/about-keys-details).
+unwraps but does not wrap (https://learn.microsoft.com/azure/key-vault/keys/about-keys-details); a disabled one still
+wraps but does not unwrap (https://github.com/Azure/azure-sdk-for-python/issues/45342).
 """
 
 import base64
@@ -109,11 +109,9 @@ class FakeKeyVault(Interruptible):
 
     async def wrap(self, key: KeyIdentifier, plaintext: bytes, *, tenant_id: str, application: str) -> str:
         """Wrap bytes with one version."""
+        _check_versioned(key)
         await self._enter("wrap", key, tenant_id, application)
-        version = self._usable(key, "wrapKey")
-        if not version.seen.usable_at(self._clock.now()):
-            expired = version.seen.expires is not None and version.seen.expires <= self._clock.now()
-            raise _forbidden("KeyExpired" if expired else "KeyNotYetValid", "Operation wrapKey is not allowed now.")
+        version = self._for_wrapping(key)
         nonce = secrets.token_bytes(NONCE)
         hidden = _mix(version.secret, nonce, plaintext)
         seal = hmac.digest(version.secret, nonce + hidden, "sha256")
@@ -121,8 +119,9 @@ class FakeKeyVault(Interruptible):
 
     async def unwrap(self, key: KeyIdentifier, wrapped: str, *, tenant_id: str, application: str) -> bytes:
         """Unwrap what one version wrapped."""
+        _check_versioned(key)
         await self._enter("unwrap", key, tenant_id, application)
-        version = self._usable(key, "unwrapKey")
+        version = self._for_unwrapping(key)
         try:
             data = base64.urlsafe_b64decode(wrapped + "=" * (-len(wrapped) % 4))
         except binascii.Error:
@@ -133,25 +132,37 @@ class FakeKeyVault(Interruptible):
         return _mix(version.secret, nonce, hidden)
 
     def latest(self, key: KeyIdentifier) -> KeyIdentifier | None:
-        """The newest usable version of a key: what Azure Storage takes when no version is named."""
-        now = self._clock.now()
-        found = [one.seen for one in self._versions(key.versionless) if one.seen.usable_at(now)]
-        return key.with_version(found[0].version) if found else None
+        """The newest version of a key, usable or not: what Azure Storage takes when no version is named."""
+        self._reach(key)
+        found = self._versions(key.versionless)
+        return key.with_version(found[0].seen.version) if found else None
 
-    def tenant_of(self, key: KeyIdentifier) -> str:
-        """The tenant of a key's vault, as Azure's own services find it."""
-        return self._reach(key).tenant_id
+    def serve_storage(self, key: KeyIdentifier, application: str, *, wrapping: bool) -> None:
+        """What Azure Storage meets when it uses a version: no cached token, and past the firewall where it is let."""
+        vault = self._reach(key)
+        self._credentials.check(tenant_id=vault.tenant_id, application=application)
+        if vault.firewall_detail is not None and "bypass is set to None" in vault.firewall_detail:
+            raise _forbidden("ForbiddenByFirewall", vault.firewall_detail)
+        _check_role(vault, application)
+        if wrapping:
+            self._for_wrapping(key)
+        self._for_unwrapping(key)
 
     async def _enter(self, operation: str, key: KeyIdentifier, tenant_id: str, application: str) -> FakeVault:
         await self._begin(operation)
-        await self._credentials.obtain(tenant_id=tenant_id, application=application)
         vault = self._reach(key)
         if vault.tenant_id != tenant_id:
-            raise Refused("AKV10032: Invalid issuer.", http_status=401, azure_code="Unauthorized")
+            # The challenge names another tenant than the pinned one, and no token is asked for.
+            raise Refused(
+                f"The vault's challenge named tenant {vault.tenant_id}.",
+                http_status=401,
+                azure_code="Unauthorized",
+                inner_code="VaultInAnotherTenant",
+            )
+        await self._credentials.obtain(tenant_id=tenant_id, application=application)
         if vault.firewall_detail is not None:
             raise _forbidden("ForbiddenByFirewall", vault.firewall_detail)
-        if application not in vault.granted:
-            raise _forbidden("ForbiddenByRbac", "Caller is not authorized to perform action on resource.")
+        _check_role(vault, application)
         return vault
 
     def _reach(self, key: KeyIdentifier) -> FakeVault:
@@ -170,17 +181,38 @@ class FakeKeyVault(Interruptible):
         found = vault.versions.get(name, [])[::-1]
         return [one for one in found if key.version in (None, one.seen.version)]
 
-    def _usable(self, key: KeyIdentifier, operation: str) -> _Version:
-        if key.version is None:
-            raise ValueError(f"{operation} needs a versioned key identifier, not {key}")
+    def _for_wrapping(self, key: KeyIdentifier) -> _Version:
+        version = self._permitted(key, "wrapKey")
+        expires, not_before, now = version.seen.expires, version.seen.not_before, self._clock.now()
+        if expires is not None and expires <= now:
+            raise _forbidden("KeyExpired", "Operation wrapKey is not allowed on an expired key.")
+        if not_before is not None and now < not_before:
+            raise _forbidden("KeyNotYetValid", "Operation wrapKey is not allowed on a key that is not yet valid.")
+        return version
+
+    def _for_unwrapping(self, key: KeyIdentifier) -> _Version:
+        version = self._permitted(key, "unwrapKey")
+        if not version.seen.enabled:
+            raise _forbidden("KeyDisabled", "Operation unwrapKey is not allowed on a disabled key.")
+        return version
+
+    def _permitted(self, key: KeyIdentifier, operation: str) -> _Version:
         found = self._versions(key)
         if not found:
             raise Refused(f"{operation}: the vault has no such key.", http_status=404, azure_code="KeyNotFound")
-        if not found[0].seen.enabled:
-            raise _forbidden("KeyDisabled", f"Operation {operation} is not allowed on a disabled key.")
         if operation not in found[0].seen.operations:
             raise _forbidden("KeyOperationForbidden", f"Operation {operation} is not permitted on this key.")
         return found[0]
+
+
+def _check_versioned(key: KeyIdentifier) -> None:
+    if key.version is None:
+        raise ValueError(f"wrapping and unwrapping need a versioned key identifier, not {key}")
+
+
+def _check_role(vault: FakeVault, application: str) -> None:
+    if application not in vault.granted:
+        raise _forbidden("ForbiddenByRbac", "Caller is not authorized to perform action on resource.")
 
 
 def _forbidden(inner_code: str, detail: str) -> Refused:

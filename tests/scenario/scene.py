@@ -1,4 +1,4 @@
-"""A running world with the app in it, and customers to play with: each fresh, with a tenant, vault and key of its own."""
+"""A running world with the app in it, and customers: each fresh, with a tenant, a vault and a key of its own."""
 
 import itertools
 import time
@@ -92,7 +92,7 @@ class Customer:
 
     def timeline(self) -> list[dict[str, Any]]:
         entries: list[dict[str, Any]] = []
-        link: str | None = f"/api{self.path}/timeline?top=200"
+        link: str | None = f"/api{self.path}/timeline?top=100"
         while link is not None:
             page = self.scene.portal.call("GET", httpx.URL(link).raw_path.decode().removeprefix("/api"))
             entries += page["value"]
@@ -163,9 +163,7 @@ class Scene:
             ca_file=self.azure.ca_file,
         )
         self._administrators.append(administrator)
-        customer = Customer(
-            scene=self, id=customer_id, number=number, tenant_id=tenant_id, administrator=administrator
-        )
+        customer = Customer(scene=self, id=customer_id, number=number, tenant_id=tenant_id, administrator=administrator)
         self.control.put_tenant(tenant_id, f"Customer {number}")
         principal = self.control.put_service_principal(tenant_id)["objectId"]
         self.control.put_vault(

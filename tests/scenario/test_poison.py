@@ -51,9 +51,8 @@ def test_a_malformed_message_is_kept_for_a_person(scene: Scene, text: str) -> No
 
 def test_a_message_about_a_customer_nobody_knows_is_dropped(scene: Scene) -> None:
     log, lost = scene.log.position(), scene.storage.lost_work()
-    scene.storage.send(
-        '{"id": "nobody", "kind": "checkKey", "customerId": "nobody", "requestId": "r", "cause": "c", "name": "primary"}'
-    )
+    nobody = {"id": "nobody", "kind": "checkKey", "customerId": "nobody", "requestId": "r", "cause": "c", "name": "x"}
+    scene.storage.send(json.dumps(nobody))
     wait_until(lambda: scene.log.count("WorkObsolete", after=log, work_item="nobody") == 1, "the message to be seen")
     scene.settle()
     assert scene.storage.lost_work() == lost

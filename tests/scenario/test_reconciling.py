@@ -37,7 +37,7 @@ def test_a_sweep_over_a_world_as_it_should_be_writes_its_own_row_alone(scene: Sc
     changed = {row for row in before.keys() | after.keys() if before.get(row) != after.get(row)}
     mine = {row for row in changed if customer.id in row[1] or customer.id in row[2]}
     assert mine == set()
-    assert {(table, partition) for table, partition, _ in changed} == {("fleet", "sweep")}
+    assert {(table, partition) for table, partition, _ in changed} == {("fleet", "sweeps")}
     assert all(call["method"] == "GET" for call in scene.control.calls(after=calls, service="arm"))
 
 
@@ -51,14 +51,10 @@ def test_two_hundred_resources_protected_at_once_are_all_protected_and_announced
     log = scene.log.position()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: customer.begin_protecting(f"data-{number}", number), range(MANY)))
-
-    def protected() -> bool:
-        counts = scene.portal.call("GET", customer.path)["counts"]["resources"]
-        return bool(counts.get("protected", 0) == MANY)
-
-    wait_until(protected, "all to be protected", within_seconds=60)
-    wait_until(lambda: len(customer.announced("ResourceProtected")) >= MANY, "the notifications", within_seconds=30)
+    # The local Azure is asked and not the app, which has enough to do.
+    wait_until(lambda: len(customer.announced("ResourceProtected")) >= MANY, "all of them", within_seconds=60)
     scene.settle()
+    assert scene.portal.call("GET", customer.path)["counts"]["resources"] == {"protected": MANY}
     assert scene.log.events("StaleWrite", after=log) == []
     assert scene.log.events("WorkFailed", after=log) == []
     events = customer.announced("ResourceProtected")

@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from local.actors import wait_until
-from tests.scenario.scene import KEY_ROLE, Customer, Scene
+from shared.domain.sweeping import probe_is_due
+from tests.scenario.scene import KEY_ROLE, SWEEP, Customer, Scene
 
 CONFIRMATION = timedelta(seconds=31)
 
@@ -79,9 +80,13 @@ def test_a_withdrawn_role_is_announced_as_lost(scene: Scene) -> None:
 def test_withdrawn_consent_is_announced_as_lost_by_the_sweeps(scene: Scene) -> None:
     customer = scene.protected_customer()
     scene.control.remove_service_principal(customer.tenant_id)
-    # Cached tokens hide it at first; within the hour the key's probe falls due and asks for a fresh one.
-    for _ in range(13):
-        scene.sweep()
+    # Cached tokens hide it, until the key's probe falls due within the hour and asks for a fresh one.
+    now = scene.control.now()
+    slots = (SWEEP * number for number in range(1, 14))
+    due = next(slot for slot in slots if probe_is_due(customer.id, "primary", now + slot))
+    scene.control.advance(due - SWEEP)
+    scene.settle()
+    scene.sweep()
     scene.control.advance(CONFIRMATION)
     wait_until(lambda: customer.announced("KeyAccessLost"), "the loss to be announced")
     assert customer.announced("KeyAccessLost")[0]["data"]["health"] == "consentLost"
@@ -94,9 +99,8 @@ def test_a_vault_that_cannot_be_reached_is_never_announced_as_revoked(scene: Sce
     host = f"{customer.administrator.vault}.vault.azure.net"
     fault = scene.control.add_fault("drop", host=host)
     customer.verify()
-    for _ in range(2):
-        scene.sweep()
-        scene.control.advance(CONFIRMATION)
+    scene.control.advance(CONFIRMATION)
+    scene.sweep()
     customer.verify()
     scene.settle()
     assert customer.key()["health"]["state"] == "unobservable"

@@ -149,6 +149,18 @@ def test_an_endpoint_that_refuses_the_handshake_gets_no_subscription(
     assert endpoint.deliveries == []
 
 
+@pytest.mark.parametrize("schema", ["EventGridSchema", CLOUD_EVENTS])
+def test_a_handshake_may_come_without_the_headers_of_deliveries(
+    local_azure: RunningWorld, customer: Contoso, endpoint: Hook, schema: str
+) -> None:
+    behave(local_azure, handshakes_carry_headers=False)
+    subscribe(local_azure, schema=schema, delivery_headers={"x-secret": "open"})
+    assert "x-secret" not in endpoint.handshakes[0]
+    customer.create_key()
+    wait_for(local_azure, endpoint, 1)
+    assert endpoint.deliveries[0][0]["x-secret"] == "open"
+
+
 def deliver_nothing(azure: RunningWorld) -> None:
     azure.run(service(azure).tick())
 

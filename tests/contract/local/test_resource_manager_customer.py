@@ -112,6 +112,34 @@ def test_the_encryption_role_at_the_vault_suffices_to_subscribe_to_its_events(cu
     assert send(customer, "GET", SUBSCRIPTION, "2025-02-15").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("mapping", "status"),
+    [
+        ({"name": "x-secret", "type": "Static", "properties": {"value": None}}, 400),
+        ({"name": "x secret", "type": "Static", "properties": {"value": "open"}}, 400),
+        ({"name": "x-secret", "type": "Static", "properties": {"value": "x" * 4097}}, 400),
+        ({"name": "x-secret", "type": "Static"}, 400),
+        ({"name": "x-secret", "type": "Dynamic", "properties": {"sourceField": "data.Id"}}, 501),
+    ],
+)
+def test_a_delivery_header_that_cannot_be_sent_is_refused(
+    customer: Contoso, mapping: dict[str, Any], status: int
+) -> None:
+    body = subscription_body()
+    body["properties"]["destination"]["properties"]["deliveryAttributeMappings"] = [mapping]
+    with hook.listening(customer.azure) as endpoint:
+        assert send(customer, "PUT", SUBSCRIPTION, "2025-02-15", body).status_code == status
+        assert endpoint.handshakes == []
+
+
+def test_a_secret_delivery_header_shows_in_no_recorded_call(customer: Contoso) -> None:
+    with hook.listening(customer.azure):
+        assert send(customer, "PUT", SUBSCRIPTION, "2025-02-15", subscription_body()).status_code == 201
+    [call] = customer.azure.control.calls(operation="EventSubscriptions.CreateOrUpdate")
+    [mapping] = call["requestBody"]["properties"]["destination"]["properties"]["deliveryAttributeMappings"]
+    assert mapping["properties"] == {"value": "REDACTED", "isSecret": True}
+
+
 def test_a_refused_handshake_shows_in_the_operation(customer: Contoso) -> None:
     with hook.listening(customer.azure) as endpoint:
         endpoint.accepts_handshakes = False

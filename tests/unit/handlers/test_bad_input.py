@@ -230,6 +230,7 @@ async def test_a_path_that_leads_nowhere_is_not_found(api: Api, path: str) -> No
         ("DELETE", "/customers/contoso/timeline", "GET"),
         ("PUT", f"{AT_KEY}/verify", "POST"),
         ("POST", "/live", "GET"),
+        ("GET", "/webhooks/keyVault/contoso", "OPTIONS, POST"),
     ],
 )
 async def test_a_wrong_method_names_the_right_ones(api: Api, method: str, path: str, allow: str) -> None:
@@ -253,6 +254,7 @@ async def test_a_wrong_method_names_the_right_ones(api: Api, method: str, path: 
         ("DELETE", "/resources/data", None),
         ("POST", "/resources/data/reconcile", None),
         ("GET", "/operations/0123456789abcdef0123456789abcdef", None),
+        ("GET", "/webhook", None),
         ("GET", "/timeline", None),
         ("GET", "/timeline/integrity", None),
     ],

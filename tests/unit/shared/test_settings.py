@@ -88,6 +88,9 @@ def test_missing_and_malformed_names_are_reported_together() -> None:
         ("CROSSKEY_PUBLIC_URL", "https://[broken"),
         ("CROSSKEY_SIGNING_KEY", "c2hvcnQ="),
         ("CROSSKEY_SIGNING_KEY", "not base64!"),
+        ("CROSSKEY_WEBHOOK_KEYS", "c2hvcnQ="),
+        ("CROSSKEY_WEBHOOK_KEYS", f"{SECRET},"),
+        ("CROSSKEY_WEBHOOK_KEYS", f"{SECRET};{SECRET}"),
         ("CROSSKEY_SUBSCRIPTIONS", ","),
         ("CROSSKEY_SUBSCRIPTIONS", f"{GUID},nonsense"),
         ("CROSSKEY_SWEEP_SCHEDULE", "*/5 * * * *"),
@@ -99,8 +102,19 @@ def test_a_malformed_value_is_one_problem_that_names_the_setting(name: str, valu
 
 
 def test_a_problem_never_quotes_a_secret() -> None:
-    (problem,) = problems(CROSSKEY_SIGNING_KEY="hunter2")
-    assert "hunter2" not in problem
+    for name in ("CROSSKEY_SIGNING_KEY", "CROSSKEY_WEBHOOK_KEYS"):
+        (problem,) = problems(**{name: "hunter2"})
+        assert "hunter2" not in problem
+
+
+def test_webhook_keys_are_optional_and_keep_their_order() -> None:
+    first, second = b"a" * 32, b"b" * 40
+    listed = f" {base64.b64encode(first).decode()} , {base64.b64encode(second).decode()}"
+    settings = Settings.from_mapping(mapping(CROSSKEY_WEBHOOK_KEYS=listed))
+    assert settings.webhook_keys == (first, second)
+    assert "aaaa" not in repr(settings)
+    assert Settings.from_mapping(mapping()).webhook_keys == ()
+    assert Settings.from_mapping(mapping(CROSSKEY_WEBHOOK_KEYS=" ")).webhook_keys == ()
 
 
 def test_secrets_redact_themselves() -> None:

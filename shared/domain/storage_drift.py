@@ -1,0 +1,69 @@
+"""Drift: somebody else changed a storage account's encryption. Announced, and repaired unless its policy is to report.
+
+A repair first proves that the key still works, is recorded before it is sent, and is tried three times in a day; then
+a person is asked. Part of `storage_plan`; pure.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from shared.domain.account_observation import AccountUpdate, ObservedAccount
+from shared.domain.desired import Protect
+from shared.domain.entries import Notification, Record
+from shared.domain.findings import Finding
+from shared.domain.model import DriftPolicy, Resource, ResourceState
+from shared.domain.reasons import Reason
+from shared.domain.storage_situation import Plan, Situation, has_identity, observe, record
+
+REPAIR_WINDOW = timedelta(hours=24)
+MAX_REPAIRS = 3
+
+
+def drift(situation: Situation, seen: ObservedAccount, detail: str) -> Plan:
+    """Record what somebody else did; the repair, where wanted, comes at the next look."""
+    resource = situation.resource
+    drifted = replace(
+        resource,
+        state=ResourceState.DRIFTED,
+        findings=(Finding(Reason.DRIFTED, detail),),
+        observed=observe(seen),
+        observed_at=situation.now,
+    )
+    repairs = resource.drift_policy is DriftPolicy.REPAIR
+    return record(resource, drifted, Notification.RESOURCE_DRIFTED, look_again_after=timedelta() if repairs else None)
+
+
+def repair(situation: Situation, wish: Protect, seen: ObservedAccount, update: AccountUpdate) -> Plan:
+    """Undo it, within limits, while the key is ready."""
+    resource = situation.resource
+    recent = tuple(at for at in resource.repairs if situation.now - at < REPAIR_WINDOW)
+    if resource.drift_policy is DriftPolicy.REPORT or not wish.ready:
+        return Plan(resource=resource)
+    if len(recent) >= MAX_REPAIRS:
+        finding = Finding(Reason.REPAIRS_EXHAUSTED)
+        if finding in resource.findings:
+            return Plan(resource=resource)
+        exhausted = replace(resource, findings=(*resource.findings, finding))
+        return record(resource, exhausted, Notification.ATTENTION_NEEDED)
+    repairing = replace(
+        resource,
+        state=ResourceState.APPLYING,
+        identity_added=identity_added(resource, wish, seen),
+        repairs=(*recent, situation.now),
+        findings=(),
+    )
+    return Plan(resource=repairing, entry=Record.RESOURCE_APPLYING, update=update, proof=wish.version)
+
+
+def moved_by_hand(resource: Resource, seen: ObservedAccount) -> bool:
+    """Whether the version differs from the recorded one and neither CrossKey nor Azure's automatic update did it."""
+    recorded = resource.observed
+    if resource.state is not ResourceState.PROTECTED or recorded is None or recorded.version_in_use is None:
+        return False
+    by_azure = seen.follows_latest and not recorded.pinned
+    return seen.current_version != recorded.version_in_use and not by_azure
+
+
+def identity_added(resource: Resource, wish: Protect, seen: ObservedAccount) -> str | None:
+    """The identity that the release takes off again: the one that the next update puts on."""
+    return resource.identity_added or (None if has_identity(seen, wish.identity) else wish.identity)
