@@ -4,7 +4,6 @@ The only place that reads the process environment. Importing this module needs n
 loads no SDK.
 """
 
-import logging
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -30,9 +29,6 @@ def get_bundle() -> Bundle:
 
         quieten_libraries()
         settings = Settings.from_mapping(os.environ)
-        # The SDKs log every request they make, which is most of what a sweep would write.
-        for talkative in ("azure.core", "azure.identity"):
-            logging.getLogger(talkative).setLevel(logging.WARNING)
         _transport = SharedTransport()
         _bundle = build_bundle(settings, _transport)
     return _bundle

@@ -16,7 +16,7 @@
       CredentialRefused    502  Microsoft Entra gave no token; carries the AADSTS number
       UnexpectedAnswer     502  an answer that could not be read
 
-`code` is stable and appears in answers and logs. `retryable` tells the queue whether waiting can help.
+`code` is stable and appears in answers and logs. `retryable` says whether waiting can help.
 """
 
 from datetime import timedelta

@@ -44,7 +44,6 @@ class Event(StrEnum):
     SWEEP_STARTED = "SweepStarted"
     SWEEP_RANGE_DONE = "SweepRangeDone"
     ACCOUNT_UPDATED = "AccountUpdated"
-    DEPENDENCY_FAILED = "DependencyFailed"
 
 
 SENTENCES: Final[dict[Event, str]] = {
@@ -71,7 +70,6 @@ SENTENCES: Final[dict[Event, str]] = {
     Event.SWEEP_STARTED: "A sweep was queued, range by range.",
     Event.SWEEP_RANGE_DONE: "A range of customers was swept.",
     Event.ACCOUNT_UPDATED: "Resource Manager accepted an update of a storage account.",
-    Event.DEPENDENCY_FAILED: "A dependency refused, or gave no usable answer.",
 }
 
 

@@ -11,7 +11,8 @@ from local.key_vault.crypto import public_members
 from local.key_vault.operations import key_identifier, recovery_level, vault_uri
 from local.world import KeyVersion, Vault, VaultKey
 
-_WITHOUT_PLATFORM = frozenset({"7.0", "7.1", "7.2", "7.3", "7.4"})
+_WITHOUT_EXPORTABLE = frozenset({"7.0", "7.1", "7.2", "7.3"})
+_WITHOUT_PLATFORM = _WITHOUT_EXPORTABLE | {"7.4"}
 
 
 def attributes(vault: Vault, version: KeyVersion, api_version: str) -> dict[str, Any]:
@@ -26,8 +27,9 @@ def attributes(vault: Vault, version: KeyVersion, api_version: str) -> dict[str,
         "updated": version.updated,
         "recoveryLevel": recovery_level(vault),
         "recoverableDays": vault.soft_delete_days,
-        "exportable": False,
     }
+    if api_version not in _WITHOUT_EXPORTABLE:
+        document["exportable"] = False
     if api_version not in _WITHOUT_PLATFORM:
         document["hsmPlatform"] = "2" if version.kty.endswith("-HSM") else "0"
     return document

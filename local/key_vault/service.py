@@ -24,6 +24,7 @@ from local.world import RoleAssignment, Vault, World
 
 API_VERSIONS: Final = ("7.0", "7.1", "7.2", "7.3", "7.4", "7.5", "7.6", "2025-07-01")
 _SERVICE_VERSION: Final = "1.9.2784.1"
+_RBAC_CACHE: Final = "ra_age=0;da_age=0;rd_age=0;brd_age=0;ra_notif_age=0;dec_lev=0;"
 _WINDOW_SECONDS: Final = 10
 _TICK_SECONDS: Final = 0.1
 
@@ -141,6 +142,7 @@ class KeyVaultService:
             headers["x-ms-client-request-id"] = client_request_id
         if grant is not None:
             headers["x-ms-keyvault-rbac-assignment-id"] = grant.name
+            headers["x-ms-keyvault-rbac-cache"] = _RBAC_CACHE
         if status == 401:
             headers["WWW-Authenticate"] = (
                 f'Bearer authorization="https://{ENTRA_HOST}/{vault.tenant_id}", resource="{VAULT_RESOURCE}"'

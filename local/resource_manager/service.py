@@ -87,6 +87,10 @@ class ResourceManagerService:
         tenant_id = find_tenant_id(self._world, parts["subscription"])
         _check_tenant(claims, tenant_id)
         headers |= self._throttle.take(request.method, parts["subscription"], claims.object_id)
+        if request.method != "GET":
+            headers["x-ms-operation-identifier"] = (
+                f"tenantId={claims.tenant_id},objectId={claims.object_id}/{LOCATION}/{uuid.uuid4()}"
+            )
         call = ArmCall(
             world=self._world,
             claims=claims,

@@ -168,6 +168,9 @@ def _properties(body: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(properties, dict):
         raise invalid_values("properties")
     check_members(properties, known, "StorageAccountProperties")
+    days = (properties.get("keyPolicy") or {}).get("keyExpirationPeriodInDays", 0)
+    if not isinstance(days, int) or days < 0:
+        raise invalid_values("keyPolicy.keyExpirationPeriodInDays")
     return properties
 
 

@@ -55,7 +55,15 @@ PROPERTIES: Final = (
     "allowCrossTenantDelegationSas",
 )
 CREATE_ONLY_PROPERTIES: Final = ("isHnsEnabled", "isNfsV3Enabled")
-_ENDPOINTS: Final = ("dfs", "web", "blob", "queue", "table", "file")
+_ENDPOINTS: Final = {
+    "Storage": ("blob", "queue", "table", "file"),
+    "BlobStorage": ("dfs", "blob", "table"),
+    "BlockBlobStorage": ("dfs", "web", "blob"),
+    "FileStorage": ("file",),
+}
+_ALL_ENDPOINTS: Final = ("dfs", "web", "blob", "queue", "table", "file")
+_SECONDARY_ENDPOINTS: Final = ("dfs", "web", "blob", "queue", "table")
+_SECONDARY_LOCATION: Final = "northeurope"
 
 
 def new_account(world: World, resource_id: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -97,15 +105,32 @@ def new_account(world: World, resource_id: str, body: dict[str, Any]) -> dict[st
             },
             "supportsHttpsTrafficOnly": True,
             "encryption": encryption,
-            "accessTier": "Hot",
+            # The oldest kind of account has no tiers.
+            **({} if body["kind"] == "Storage" else {"accessTier": "Hot"}),
             **chosen,
             "provisioningState": "Creating",
             "creationTime": created,
-            "primaryEndpoints": {kind: f"https://{name}.{kind}.core.windows.net/" for kind in _ENDPOINTS},
+            "primaryEndpoints": _addresses(name, _ENDPOINTS.get(body["kind"], _ALL_ENDPOINTS)),
             "primaryLocation": body["location"].lower().replace(" ", ""),
             "statusOfPrimary": "available",
+            **_secondary(name, body["sku"]["name"]),
         },
     }
+
+
+def _secondary(name: str, sku_name: str) -> dict[str, Any]:
+    """What an account shows of its copy in another region; only the read-access kinds have addresses there."""
+    redundancy = sku_name.partition("_")[2].upper()
+    if "G" not in redundancy:
+        return {}
+    place: dict[str, Any] = {"secondaryLocation": _SECONDARY_LOCATION, "statusOfSecondary": "available"}
+    if redundancy.startswith("RA"):
+        place["secondaryEndpoints"] = _addresses(f"{name}-secondary", _SECONDARY_ENDPOINTS)
+    return place
+
+
+def _addresses(name: str, kinds: tuple[str, ...]) -> dict[str, str]:
+    return {kind: f"https://{name}.{kind}.core.windows.net/" for kind in kinds}
 
 
 def sku(name: str) -> dict[str, str]:

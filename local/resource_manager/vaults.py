@@ -8,9 +8,10 @@ from typing import Any, Final
 from local.resource_manager.calls import Answer, ArmCall, check_members
 from local.resource_manager.errors import ArmError, resource_not_found
 from local.resource_manager.scopes import check_group, find_vault_by_id
-from local.world import AccessPolicy, Vault
+from local.world import AccessPolicy, Firewall, Vault
 
 KIND: Final = "Microsoft.KeyVault/vaults"
+_SERVICE_VERSION: Final = "1.5.1229.0"
 _PROPERTIES: Final = (
     "tenantId",
     "sku",
@@ -30,7 +31,7 @@ _PROPERTIES: Final = (
 
 async def get_vault(call: ArmCall) -> Answer:
     """GET."""
-    return Answer(200, _document(existing_vault(call, f"{KIND}/read")))
+    return _answer(existing_vault(call, f"{KIND}/read"))
 
 
 async def update_vault(call: ArmCall) -> Answer:
@@ -58,7 +59,11 @@ async def update_vault(call: ArmCall) -> Answer:
     vault.firewall.bypass = rules.get("bypass") or vault.firewall.bypass
     if rules.get("ipRules") is not None:
         vault.firewall.allowed_addresses = [each["value"] for each in rules["ipRules"]]
-    return Answer(200, _document(vault))
+    return _answer(vault)
+
+
+def _answer(vault: Vault) -> Answer:
+    return Answer(200, _document(vault), {"x-ms-keyvault-service-version": _SERVICE_VERSION})
 
 
 def existing_vault(call: ArmCall, action: str) -> Vault:
@@ -90,16 +95,25 @@ def _refused(member: str, reason: str) -> ArmError:
     return ArmError(400, "BadRequest", f'The property "{member}" cannot be set to false. {reason}')
 
 
-def _document(vault: Vault) -> dict[str, Any]:
-    properties: dict[str, Any] = {
-        "sku": {"family": "A", "name": "standard"},
-        "tenantId": vault.tenant_id,
+def _network_rules(vault: Vault) -> dict[str, Any]:
+    """The rules; a vault that never had any does not show the member."""
+    if vault.firewall == Firewall():
+        return {}
+    return {
         "networkAcls": {
             "bypass": vault.firewall.bypass,
             "defaultAction": vault.firewall.default_action,
             "ipRules": [{"value": each} for each in vault.firewall.allowed_addresses],
             "virtualNetworkRules": [],
-        },
+        }
+    }
+
+
+def _document(vault: Vault) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "sku": {"family": "A", "name": "standard"},
+        "tenantId": vault.tenant_id,
+        **_network_rules(vault),
         "accessPolicies": [
             {
                 "tenantId": vault.tenant_id,

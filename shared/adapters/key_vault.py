@@ -130,7 +130,9 @@ class AzureKeyVault:
             raise translate_status(response.status_code, response.headers, response.text(), doing)
         try:
             match response.json():
-                case {"kid": str(kid), "value": str(answer)} if KeyIdentifier.parse(kid, cloud=self._cloud) == key:
+                case {"kid": str(kid), "value": str(answer)} if _is_of(
+                    KeyIdentifier.parse(kid, cloud=self._cloud), key
+                ):
                     return answer
         except (ValueError, AzureError) as error:
             raise UnexpectedAnswer(f"{doing}: the answer could not be read") from error
@@ -201,3 +203,9 @@ def _text(value: Any) -> str:
 
 def _encode(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def _is_of(asked: KeyIdentifier, kid: str, cloud: Cloud) -> bool:
+    """Whether an answer is of the version that was asked; key names compare case-folded."""
+    answered = KeyIdentifier.parse(kid, cloud=cloud)
+    return answered.names_same_key(asked) and answered.version == asked.version

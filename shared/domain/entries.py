@@ -45,6 +45,7 @@ class Record(StrEnum):
     KEY_REGISTERED = "KeyRegistered"
     KEY_CHANGED = "KeyChanged"
     KEY_OBSERVED = "KeyObserved"
+    KEY_REMOVING = "KeyRemoving"
     KEY_REMOVED = "KeyRemoved"
     OPERATION_REQUESTED = "OperationRequested"
     OPERATION_FINISHED = "OperationFinished"
@@ -90,6 +91,7 @@ MEANINGS: dict[EntryType, str] = {
     Record.KEY_REGISTERED: "A key was registered.",
     Record.KEY_CHANGED: "A key's registration was changed.",
     Record.KEY_OBSERVED: "A check of the key had another outcome than the one before.",
+    Record.KEY_REMOVING: "A key's registration is about to be removed; nothing new is encrypted with it.",
     Record.KEY_REMOVED: "A key's registration was removed.",
     Record.OPERATION_REQUESTED: "Somebody asked for an operation.",
     Record.OPERATION_FINISHED: "An operation ended.",

@@ -113,6 +113,7 @@ def is_ready(key: Key) -> bool:
         and key.ownership.state is not OwnershipState.UNPROVEN
         and key.health.state in (HealthState.HEALTHY, HealthState.EXPIRING)
         and key.target_version is not None
+        and key.removing_since is None
     )
 
 

@@ -197,6 +197,7 @@ class Key:
     expiry_step: int | None = None
     vault_region: str | None = None
     canaries: tuple[Canary, ...] = ()
+    removing_since: datetime | None = None
     attention: Attention | None = None
 
     @property

@@ -48,7 +48,6 @@ class Reason(StrEnum):
     KEY_NOT_REGISTERED = "KeyNotRegistered"
     CURRENT_KEY_UNUSABLE = "CurrentKeyUnusable"
     RESOURCE_NOT_FOUND = "ResourceNotFound"
-    RESOURCE_KIND_UNSUPPORTED = "ResourceKindUnsupported"
     PROVIDER_ROLE_MISSING = "ProviderRoleMissing"
     POLICY_DENIED = "PolicyDenied"
     SCOPE_LOCKED = "ScopeLocked"
@@ -93,7 +92,6 @@ SENTENCES: dict[Reason, str] = {
     Reason.KEY_NOT_REGISTERED: "The key that the resource names is not registered.",
     Reason.CURRENT_KEY_UNUSABLE: "The key version in use does not unwrap, so the resource cannot leave it safely.",
     Reason.RESOURCE_NOT_FOUND: "The resource does not exist in Azure.",
-    Reason.RESOURCE_KIND_UNSUPPORTED: "The resource is of a kind CrossKey does not protect.",
     Reason.PROVIDER_ROLE_MISSING: "CrossKey's own identity may not read or update the resource.",
     Reason.POLICY_DENIED: "An Azure Policy of the provider's subscription denies the update.",
     Reason.SCOPE_LOCKED: "A resource lock forbids the update.",
@@ -111,7 +109,6 @@ PROVIDER_OWNED = frozenset(
         Reason.PROVIDER_CREDENTIAL_BROKEN,
         Reason.TOKEN_UNAVAILABLE,
         Reason.RESOURCE_NOT_FOUND,
-        Reason.RESOURCE_KIND_UNSUPPORTED,
         Reason.PROVIDER_ROLE_MISSING,
         Reason.POLICY_DENIED,
         Reason.SCOPE_LOCKED,

@@ -111,23 +111,34 @@ async def remove_key(bundle: Bundle, customer_id: str, name: str, *, if_match: s
     await find_customer(bundle, customer_id)
     stored = await find_key(bundle, customer_id, name)
     require_match(stored, if_match)
-    users = [
-        resource.value.name
-        for resource in await bundle.state.read_resources(customer_id)
-        if resource.value.key == name and resource.value.is_live
-    ]
-    if users:
-        raise Conflict(
-            f"Key {name} protects {len(users)} resource(s), such as {users[0]}; release them first.",
-            target="keyName",
-            code="KeyInUse",
-        )
+    await _refuse_used_key(bundle, stored.value)
+    # Nothing is encrypted with a key that is being removed; so a resource that comes now waits instead.
+    removing = replace(stored.value, removing_since=bundle.clock.now())
+    data = _data(removing)
+    stored = await commit(bundle, removing, Record.KEY_REMOVING, data, previous=stored, origin=origin, wakes=False)
+    try:
+        await _refuse_used_key(bundle, removing)
+    except Conflict:
+        kept = replace(removing, removing_since=None)
+        await commit(bundle, kept, Record.KEY_CHANGED, _data(kept), previous=stored, origin=origin)
+        raise
     key = stored.value
     claim = await bundle.claims.find("key", key.identifier.claim)
     await remove(bundle, stored, Record.KEY_REMOVED, _data(key), origin=origin)
     if claim is not None and (claim.customer_id, claim.row) == (customer_id, key.row):
         # As it was read before: whoever registers and proves the key again meanwhile keeps it.
         await bundle.claims.remove_unchanged(claim)
+
+
+async def _refuse_used_key(bundle: Bundle, key: Key) -> None:
+    resources = [stored.value for stored in await bundle.state.read_resources(key.customer_id)]
+    users = [resource.name for resource in resources if resource.key == key.name and resource.is_live]
+    if users:
+        raise Conflict(
+            f"Key {key.name} protects {len(users)} resource(s), such as {users[0]}; release them first.",
+            target="keyName",
+            code="KeyInUse",
+        )
 
 
 async def _view(bundle: Bundle, customer: Customer, stored: Stored[Key], checks: tuple[CheckResult, ...]) -> KeyView:

@@ -53,40 +53,67 @@ async def put_resource(
     protected again. Raises `Conflict` when another registration holds the resource.
     """
     wish = await _parse(bundle, customer_id, name, resource_id=resource_id, key=key, drift_policy=drift_policy)
-    stored = await bundle.state.read_resource(customer_id, wish.name)
-    require_match(stored, if_match)
-    if stored is not None and stored.value.is_live:
-        return await _change_live(bundle, stored, wish, origin=origin)
-    await _claim(bundle, wish)
-    operation = await begin_operation(bundle, customer_id, OperationKind.PROTECT, wish.row, origin=origin)
-    registered = replace(wish, operation_id=operation.operation_id)
-    stored = await commit(
-        bundle, registered, Record.RESOURCE_REGISTERED, _data(registered), previous=stored, origin=origin
-    )
-    await enqueue(bundle, WorkKind.RECONCILE_RESOURCE, customer_id, wish.name, origin=origin)
-    return stored, operation
+    begin = _Beginning(bundle, wish, OperationKind.PROTECT, origin)
+
+    async def put() -> tuple[Stored[Resource], Operation | None]:
+        stored = await bundle.state.read_resource(customer_id, wish.name)
+        require_match(stored, if_match)
+        if stored is not None and stored.value.is_live:
+            return await _change_live(bundle, stored, wish, begin, origin=origin)
+        await _claim(bundle, wish)
+        operation = await begin.operation()
+        registered = replace(wish, operation_id=operation.operation_id)
+        data = _data(registered)
+        stored = await commit(bundle, registered, Record.RESOURCE_REGISTERED, data, previous=stored, origin=origin)
+        await enqueue(bundle, WorkKind.RECONCILE_RESOURCE, customer_id, wish.name, origin=origin)
+        return stored, operation
+
+    return await repeat_lost_races(put, customer_id=customer_id, row=wish.row)
 
 
-async def _change_live(
-    bundle: Bundle, stored: Stored[Resource], wish: Resource, *, origin: Origin
-) -> tuple[Stored[Resource], Operation | None]:
-    """PUT over a resource that is still protected, or on its way there or back."""
-    present = stored.value
+class _Beginning:
+    """The operation of one request: written down when first needed, and once however often a race is lost."""
+
+    def __init__(self, bundle: Bundle, resource: Resource, kind: OperationKind, origin: Origin) -> None:
+        self._arguments = (bundle, resource.customer_id, kind, resource.row)
+        self._origin = origin
+        self._operation: Operation | None = None
+
+    async def operation(self) -> Operation:
+        if self._operation is None:
+            self._operation = await begin_operation(*self._arguments, origin=self._origin)
+        return self._operation
+
+
+def _refuse_another(present: Resource, wish: Resource) -> None:
     if present.resource_id.claim != wish.resource_id.claim or present.key != wish.key:
         raise Conflict(
             "A registered resource keeps its resourceId and key; release it first.", target="key", code="ResourceFixed"
         )
+
+
+async def _change_live(
+    bundle: Bundle, stored: Stored[Resource], wish: Resource, begin: _Beginning, *, origin: Origin
+) -> tuple[Stored[Resource], Operation | None]:
+    """PUT over a resource that is still protected, or on its way there or back."""
+    present = stored.value
+    _refuse_another(present, wish)
     wanted = replace(present, drift_policy=wish.drift_policy, releasing_since=None)
     if wanted == present:
         return stored, await _operation_of(bundle, present)
     operation = await _operation_of(bundle, present)
     if present.releasing_since is not None:
-        await supersede_operation(bundle, present, origin=origin)
-        operation = await begin_operation(
-            bundle, present.customer_id, OperationKind.PROTECT, present.row, origin=origin
+        operation = await begin.operation()
+        wanted = replace(
+            wanted,
+            operation_id=operation.operation_id,
+            state=ResourceState.PENDING,
+            refusals=0,
+            queued_until=None,
         )
-        wanted = replace(wanted, operation_id=operation.operation_id, state=ResourceState.PENDING)
     stored = await commit(bundle, wanted, Record.RESOURCE_CHANGED, _data(wanted), previous=stored, origin=origin)
+    if wanted.operation_id != present.operation_id:
+        await supersede_operation(bundle, present, origin=origin)
     await enqueue(bundle, WorkKind.RECONCILE_RESOURCE, wanted.customer_id, wanted.name, origin=origin)
     return stored, operation
 
@@ -96,7 +123,8 @@ async def release_resource(
 ) -> tuple[Stored[Resource], Operation | None]:
     """Ask that a resource go back to Microsoft-managed keys. Asking again answers the same operation."""
     await find_customer(bundle, customer_id)
-    began: list[Operation] = []
+    named = (await find_resource(bundle, customer_id, name)).value
+    begin = _Beginning(bundle, named, OperationKind.RELEASE, origin)
 
     async def release() -> tuple[Stored[Resource], Operation | None]:
         stored = await find_resource(bundle, customer_id, name)
@@ -104,21 +132,23 @@ async def release_resource(
         resource = stored.value
         if resource.releasing_since is not None or not resource.is_live:
             return stored, await _operation_of(bundle, resource)
-        if not began:
-            await supersede_operation(bundle, resource, origin=origin)
-            began.append(await begin_operation(bundle, customer_id, OperationKind.RELEASE, resource.row, origin=origin))
+        operation = await begin.operation()
         releasing = replace(
             resource,
             releasing_since=bundle.clock.now(),
             state=ResourceState.RELEASING,
-            operation_id=began[0].operation_id,
+            operation_id=operation.operation_id,
             findings=(),
+            # Another wish: what was refused before says nothing about it.
+            refusals=0,
+            queued_until=None,
         )
         stored = await commit(
             bundle, releasing, Record.RESOURCE_RELEASING, _data(releasing), previous=stored, origin=origin
         )
+        await supersede_operation(bundle, resource, origin=origin)
         await enqueue(bundle, WorkKind.RECONCILE_RESOURCE, customer_id, resource.name, origin=origin)
-        return stored, began[0]
+        return stored, operation
 
     return await repeat_lost_races(release, customer_id=customer_id, row=f"resource:{name}")
 
@@ -130,7 +160,13 @@ async def plan_resource(
     wish = await _parse(bundle, customer_id, name, resource_id=resource_id, key=key, drift_policy=drift_policy)
     customer = (await find_customer(bundle, customer_id)).value
     stored = await bundle.state.read_resource(customer_id, wish.name)
-    resource = stored.value if stored is not None and stored.value.is_live else wish
+    resource = wish
+    if stored is not None and stored.value.is_live:
+        resource = stored.value
+        _refuse_another(resource, wish)
+    claim = await bundle.claims.find("resource", wish.resource_id.claim)
+    if claim is not None and (claim.customer_id, claim.row) != (wish.customer_id, wish.row):
+        raise _claimed()
     desired = await desired_of(bundle, customer, resource)
     seen = await bundle.accounts.read(resource.resource_id)
     plan = decide_account(Situation(resource=resource, desired=desired, seen=seen, now=bundle.clock.now()))
@@ -213,7 +249,11 @@ async def _claim(bundle: Bundle, wish: Resource) -> None:
     )
     held = await bundle.claims.claim(wanted)
     if (held.customer_id, held.row) != (wanted.customer_id, wanted.row):
-        raise Conflict("This resource is already in use.", target="resourceId", code="ResourceClaimed")
+        raise _claimed()
+
+
+def _claimed() -> Conflict:
+    return Conflict("This resource is already in use.", target="resourceId", code="ResourceClaimed")
 
 
 async def _operation_of(bundle: Bundle, resource: Resource) -> Operation | None:

@@ -39,6 +39,9 @@ _REACHED: Final = frozenset(
 )
 """Refusals whose cause can be made."""
 
+_BEFORE_STATE: Final = frozenset({"AuthorizationFailed", "SubscriptionRequestsThrottled", "SubscriptionNotFound"})
+"""Refusals that come before the account is looked at, so that none is made."""
+
 _ELSEWHERE: Final = (
     (r".*/microsoft\.compute/.*", "disks"),
     (r".*/microsoft\.eventgrid/(system|partner)?topics.*", "system topics"),
@@ -78,7 +81,7 @@ def ask_resource_manager(stage: Stage, exchange: Exchange) -> LocalAnswer:
     prepare = _PREPARE.get(route.operation)
     if exchange.status in {429, 500, 502, 503, 504} and exchange.code != "SubscriptionRequestsThrottled":
         stage.fault("arm", exchange)
-    elif prepare is not None and token is not None:
+    elif prepare is not None and token is not None and exchange.code not in _BEFORE_STATE:
         body = prepare(stage, exchange, token)
     url = with_version(url, nearest(exchange.query.get("api-version", route.versions[-1]), route.versions))
     return stage.ask(route.method, url, token=token, body=body)
@@ -122,7 +125,7 @@ def _account_before(exchange: Exchange) -> dict[str, Any] | None:
 
 def _get_account(stage: Stage, exchange: Exchange, token: str) -> Any:
     if exchange.status == 200:
-        put_account(stage, exchange.body, token)
+        put_account(stage, {**exchange.body, "id": exchange.path}, token)
     return exchange.sent_body
 
 
@@ -148,7 +151,7 @@ def _update_account(stage: Stage, exchange: Exchange, token: str) -> Any:
 
 def _create_account(stage: Stage, exchange: Exchange, token: str) -> Any:
     if exchange.status == 200 and (before := _account_before(exchange)) is not None:
-        put_account(stage, before, token)
+        put_account(stage, {**before, "id": exchange.path}, token)
     if exchange.sent_body is None:
         return _update_account(stage, exchange, token) | {"kind": "StorageV2", "location": "westeurope", "sku": {"name": "Standard_LRS"}}
     put_keys_and_identities(stage, exchange.sent_body, exchange.body)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
 from azure.core.rest._aiohttp import RestAioHttpTransportResponse
@@ -103,6 +104,8 @@ def _content(request: Any) -> bytes:
         return content
     if isinstance(content, str):
         return content.encode()
+    if isinstance(content, dict) and "form" in request.headers.get("Content-Type", ""):
+        return urlencode(content).encode()
     return json.dumps(content).encode() if isinstance(content, dict | list) else b""
 
 

@@ -51,7 +51,51 @@ class Explained(NamedTuple):
     reason: str
 
 
-EXPLAINED: Final[tuple[Explained, ...]] = ()
+_ACCOUNT_OPTIONS: Final = "geoReplicationStats|networkAcls.resourceAccessRules|routingPreference|primaryEndpoints.*"
+EXPLAINED: Final[tuple[Explained, ...]] = (
+    Explained(
+        "Resource Manager",
+        r"\$\.(value\[\]\.)?properties\.(allowCrossTenantReplication|networkAcls\.ipv6Rules): ours alone",
+        "`allowCrossTenantReplication` and `ipv6Rules` of a storage account",
+        "Azure added these to its answers later than some recordings were made; the local Azure always has them.",
+    ),
+    Explained(
+        "Resource Manager",
+        r"\$\.identity\.userAssignedIdentities\[\]\.(certRenewAfter|identityUrl|tenantId): Azure alone",
+        "`tenantId`, `identityUrl` and `certRenewAfter` of a storage account's user-assigned identity",
+        "Answers of 2021 have them; the contract knows the client and principal ids alone.",
+    ),
+    Explained(
+        "Resource Manager",
+        r"header retry-after: ours alone",
+        "`Retry-After` of an accepted creation",
+        "Answers of 2021 have none; later ones do.",
+    ),
+    Explained(
+        "Resource Manager",
+        rf"\$\.properties\.({_ACCOUNT_OPTIONS}|secondaryLocation|statusOfSecondary): Azure alone",
+        "routing preference, resource access rules and replication statistics of a storage account",
+        "Options of an account that have nothing to do with its keys are not imitated.",
+    ),
+    Explained(
+        "Resource Manager",
+        r"\$\.systemData: Azure alone",
+        "`systemData` of a vault",
+        "Who made a vault is not kept.",
+    ),
+    Explained(
+        "Resource Manager",
+        r"\$\.properties\.accessPolicies\[\]\.permissions\.(secrets|certificates|storage): Azure alone",
+        "permissions of an access policy on secrets, certificates and storage",
+        "Vaults hold keys only.",
+    ),
+    Explained(
+        "Event Grid delivery",
+        r"\$\[\]\.data\.(ObjectName ?: (ours|Azure) alone|(NBF|EXP): Azure has string, ours number)",
+        "`ObjectName` with a blank, and times as text, in an event",
+        "The documentation's sample has them, captured events do not; the app reads both.",
+    ),
+)
 
 
 def explain(service: str, difference: str) -> str | None:

@@ -4,8 +4,8 @@ The adapters' own requests are known from the reading. Clients of all kinds were
 they send are told, and only a member that both send in different spelling is a difference.
 """
 
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from tests.replay.answering import Sent
 from tests.replay.places import Service, service_of, template
@@ -14,6 +14,7 @@ from tests.replay.shapes import kind, member_paths
 from tests.replay.verdicts import Said, Verdict, not_ours
 
 _OF_INTEREST: Final = ("content-type", "if-match", "dataserviceversion", "x-ms-version", "metadata", "x-identity-header")
+_TELEMETRY: Final = frozenset({"x-ms-lib-capability", "client-request-id", "client_info"})
 _COMPARED: Final = frozenset({Service.VAULT, Service.ARM, Service.IDENTITY, Service.TOPIC})
 """Services whose JSON bodies, if any, are the app's own; entities and forms hold other data."""
 
@@ -26,6 +27,10 @@ def compare_request(exchange: Exchange, sent: tuple[Sent, ...]) -> Said:
     if not near or service is Service.DELIVERY:
         return not_ours("the app makes no such request")
     ours = near[-1]
+    if _medium(exchange.sent_headers) != _medium(ours.headers) and exchange.sent_body is not None:
+        return not_ours("the app sends another media type")
+    if service is Service.ENTRA and (missing := _fields(exchange.sent_body) - _fields(ours.content.decode())):
+        return not_ours(f"the app sends no {', '.join(sorted(missing))}")
     wrong = [f"header {name}" for name in _OF_INTEREST if name in exchange.sent_headers and name not in ours.headers]
     notes: list[str] = []
     if template(service, ours.url) != wanted:
@@ -45,6 +50,16 @@ def _same_place(service: Service, wanted: str, url: str) -> bool:
         return True
     # The app never wraps without saying with which version.
     return service is Service.VAULT and ours.replace("/{version}", "") == wanted.replace("/{version}", "")
+
+
+def _medium(headers: dict[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _fields(form: Any) -> set[str]:
+    """The OAuth fields of a form; clients add telemetry of their own."""
+    named = {name for name, _ in parse_qsl(form)} if isinstance(form, str) else set()
+    return {name for name in named if not name.startswith("x-client") and name not in _TELEMETRY}
 
 
 def _spelling(exchange: Exchange, ours: Sent) -> list[str]:

@@ -66,6 +66,9 @@ def wrong_with(error: CrossKeyError, exchange: Exchange) -> list[str]:
         return ["it should be Throttled"]
     if status == 408 or status in {500, 502, 503, 504}:
         return [] if type(error) is Unavailable else ["it should be Unavailable"]
+    if status == 409 and isinstance(error, Unavailable) and "InProgress" in exchange.code:
+        # Somebody else is changing it: that passes.
+        return []
     if not 400 <= status < 500:
         return ["the answer is no refusal"]
     if not isinstance(error, Refused):

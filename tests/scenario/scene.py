@@ -205,13 +205,23 @@ class Scene:
         return [call for call in calls if call["method"] == "PATCH" and call["path"].lower() == account_id.lower()]
 
     def sweep(self) -> None:
-        """Let the timer's next sweep come, and wait until it and all it began ended."""
+        """Let the timer's next sweep come, and wait until it and all it began ended.
+
+        The one after it is almost five minutes away, so that none falls into what a test does next.
+        """
         before = self.log.position()
-        self.control.advance(SWEEP)
+        now = self.control.now().timestamp()
+        self.control.advance(timedelta(seconds=SWEEP.total_seconds() - now % SWEEP.total_seconds() + 1))
         wait_until(
             lambda: self.log.count("WorkDone", after=before, kind="sweepRange") > 0, "a sweep", within_seconds=30
         )
         self.settle()
+
+    def rest(self) -> None:
+        """Let everything that was put off for some minutes be done, and the next sweep be far away."""
+        self.control.advance(timedelta(minutes=10))
+        self.settle()
+        self.sweep()
 
     def settle(self, *, within_seconds: float = 60.0) -> None:
         """Wait until nothing is being performed and nothing could be taken from the queue; delayed work may remain."""

@@ -189,7 +189,7 @@ def customer(stage_of_world: Scene) -> Customer:
 def nothing_is_stored_or_called(stage_of_world: Scene, customer: Customer) -> Iterator[None]:
     """Over the whole file: not one row was written, and no call left for anywhere."""
     del customer
-    stage_of_world.sweep()
+    stage_of_world.rest()
     before: Rows = stage_of_world.storage.etags()
     last = stage_of_world.last_call()
     yield

@@ -53,7 +53,7 @@ WITHOUT_EFFECT: dict[str, Any] = {
 @pytest.fixture
 def quiet(scene: Scene) -> Iterator[Scene]:
     """The world at rest; nothing may be stored or called."""
-    scene.sweep()
+    scene.rest()
     before, last = scene.storage.etags(), scene.last_call()
     yield scene
     scene.settle()

@@ -12,8 +12,7 @@ MANY = 200
 
 def test_reconciling_what_is_as_it_should_be_writes_nothing_anywhere(scene: Scene) -> None:
     customer = scene.protected_customer()
-    # No sweep may fall into what follows: the next one is five minutes away.
-    scene.sweep()
+    scene.rest()
     before, calls = scene.storage.etags(), scene.last_call()
     log = scene.log.position()
     for _ in range(3):
@@ -29,8 +28,7 @@ def test_reconciling_what_is_as_it_should_be_writes_nothing_anywhere(scene: Scen
 def test_a_sweep_over_a_world_as_it_should_be_writes_its_own_row_alone(scene: Scene) -> None:
     customer = scene.protected_customer()
     # One hour of sweeps: each key's probe falls into one of them.
-    scene.control.advance(timedelta(hours=1))
-    scene.sweep()
+    scene.rest()
     before, calls = scene.storage.etags(), scene.last_call()
     scene.sweep()
     after = scene.storage.etags()

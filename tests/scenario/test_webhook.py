@@ -98,6 +98,7 @@ def test_another_customers_secret_and_webhook_move_nothing(scene: Scene) -> None
 
 def test_a_token_of_event_grids_application_opens_the_webhook_of_its_tenants_customer(scene: Scene) -> None:
     customer, stranger = scene.customer(), scene.customer()
+    scene.control.put_application(EVENT_GRID, tenantId=names.PROVIDER_TENANT_ID, displayName="Microsoft.EventGrid")
     for tenant in (customer.tenant_id, names.PROVIDER_TENANT_ID):
         scene.control.put_service_principal(tenant, EVENT_GRID)
         token = scene.control.token(tenant, SUBSCRIBER, clientId=EVENT_GRID)

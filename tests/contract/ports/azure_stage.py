@@ -66,6 +66,7 @@ class AzureStage(Stage):
             account=StorageAccountId.parse(ACCOUNT_ID),
             identity=names.KEYS_IDENTITY_RESOURCE_ID,
             other_identity=OTHER_IDENTITY,
+            key_bits=2048,
         )
 
     def now(self) -> datetime:
@@ -75,7 +76,7 @@ class AzureStage(Stage):
         self._control.advance(by)
 
     def add_version(self, name: str = KEY_NAME, *, tags: dict[str, str] | None = None) -> KeyIdentifier:
-        made = self._contoso.create_key(name, key_size=3072, tags=tags or {})
+        made = self._contoso.create_key(name, tags=tags or {})
         return KeyIdentifier.parse(made["key"]["kid"])
 
     def change(

@@ -1,4 +1,4 @@
-"""Every test here runs twice: on the fakes that the unit tests use, and on the adapters over Azurite and the local Azure.
+"""Every test here runs twice: on the fakes of the unit tests, and on the adapters over Azurite and the local Azure.
 
 So what a port's docstring says is held by both, and a unit test on fakes says something about production.
 """

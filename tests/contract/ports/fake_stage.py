@@ -35,6 +35,7 @@ class FakeStage(Stage):
             account=StorageAccountId(SUBSCRIPTION, "rg-crosskey", "vendordata"),
             identity=IDENTITY,
             other_identity=OTHER_IDENTITY,
+            key_bits=3072,
         )
 
     def now(self) -> datetime:

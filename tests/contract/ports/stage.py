@@ -7,7 +7,7 @@ seconds, so two versions are made at two times.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from shared.bundle import Bundle
 from shared.domain.account_observation import EncryptWithKey, ObservedAccount
@@ -32,6 +32,13 @@ type Call = Literal[
 KEY_NAME = "cmk"
 
 
+class Who(TypedDict):
+    """An application in a tenant, as the vault's and the credentials' ports take it."""
+
+    tenant_id: str
+    application: str
+
+
 @dataclass(kw_only=True)
 class Stage(ABC):
     """Around the ports of `bundle`. `key` is Contoso's key without a version, `account` one of the provider's."""
@@ -43,11 +50,12 @@ class Stage(ABC):
     account: StorageAccountId
     identity: str
     other_identity: str
+    key_bits: int
 
     @property
-    def who(self) -> dict[str, str]:
-        """The application in Contoso's tenant, as the vault's port takes it."""
-        return {"tenant_id": self.tenant_id, "application": self.application}
+    def who(self) -> Who:
+        """The application in Contoso's tenant."""
+        return Who(tenant_id=self.tenant_id, application=self.application)
 
     def encrypt(self, version: str | None = None) -> EncryptWithKey:
         """An update that protects the account with Contoso's key."""

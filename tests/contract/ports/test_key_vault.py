@@ -10,9 +10,9 @@ import pytest
 from shared.domain.identifiers import KeyIdentifier
 from shared.errors import CredentialRefused, NameUnresolved, Refused, Throttled, Unavailable
 from shared.ports import Challenge, KeyVault
-from tests.contract.ports.stage import Call, Stage
+from tests.contract.ports.stage import Call, Stage, Who
 
-type Use = Callable[[KeyVault, KeyIdentifier, dict[str, str]], Awaitable[Any]]
+type Use = Callable[[KeyVault, KeyIdentifier, Who], Awaitable[Any]]
 
 # With a token of the customer's tenant; unwrapping is given bytes that no version wrapped.
 USES: dict[Call, Use] = {
@@ -59,7 +59,7 @@ async def test_a_key_is_read_with_all_that_the_checks_need(stage: Stage) -> None
     stage.change(made, not_before=now - timedelta(days=1), expires=now + timedelta(days=1))
     found = await stage.bundle.vault.read_key(stage.key, **stage.who)
     assert found is not None
-    assert (found.version, found.key_type, found.bits, found.enabled) == (made.version, "RSA", 3072, True)
+    assert (found.version, found.key_type, found.bits, found.enabled) == (made.version, "RSA", stage.key_bits, True)
     assert {"wrapKey", "unwrapKey"} <= found.operations
     assert found.tags == {"crosskey-x": "nonce"}
     assert (found.not_before, found.expires) == (now - timedelta(days=1), now + timedelta(days=1))

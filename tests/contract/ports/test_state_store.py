@@ -81,11 +81,11 @@ async def test_a_revision_is_the_microsecond_of_its_commit(bundle: Bundle, custo
 
 
 async def test_a_commit_leaves_exactly_one_entry_in_the_outbox(bundle: Bundle, customer_id: str) -> None:
-    data = {"note": "Grüße", "inner": {"list": [1, None, True, 1.5]}, "long": "x" * 100_000}
-    written = await bundle.state.commit(customer(customer_id), entry(**data), previous=None, now=NOW)
+    said = entry(note="Grüße", inner={"list": [1, None, True, 1.5]}, long="x" * 100_000)
+    written = await bundle.state.commit(customer(customer_id), said, previous=None, now=NOW)
     (row,) = await bundle.state.read_outbox(customer_id, limit=10)
     assert row.entry_id == f"customer/{written.revision}"
-    assert row.entry == entry(**data)
+    assert row.entry == said
     assert row.recorded_at == NOW
 
 

@@ -19,8 +19,12 @@ def message(kind: WorkKind, name: str = "", *, customer_id: str = CONTOSO) -> st
 
 
 async def attention_of(stage: Stage) -> dict[str, Reason | None]:
-    rows = {"key": await stage.key(), "resource": await stage.resource(), "customer": await stage.customer()}
-    return {name: None if row.attention is None else row.attention.reason for name, row in rows.items()}
+    marks = {
+        "key": (await stage.key()).attention,
+        "resource": (await stage.resource()).attention,
+        "customer": (await stage.customer()).attention,
+    }
+    return {name: None if mark is None else mark.reason for name, mark in marks.items()}
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ async def test_rotating_ends_the_same_whichever_call_goes_wrong(how: How, moves_
 
 
 async def ask_for_release(stage: Stage, process: Bundle) -> None:
+    del stage  # the registration exists already
     await release_resource(process, CONTOSO, "data", if_match=None, origin=ORIGIN)
 
 
