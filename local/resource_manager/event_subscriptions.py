@@ -35,6 +35,7 @@ _WEB_HOOK: Final = (
 _HEADER_NAME: Final = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+")
 _LONGEST_HEADER: Final = 4096
 _MOST_HEADERS: Final = 10
+_DEFAULTED: Final = ("maxEventsPerBatch", "preferredBatchSizeInKilobytes")
 _SCHEMAS: Final = ("EventGridSchema", "CloudEventSchemaV1_0")
 
 
@@ -52,7 +53,7 @@ async def put_subscription(call: ArmCall) -> Answer:
             "error": {"code": "URL validation", "message": str(error)},
         }
     document = _document(call, subscription)
-    document["properties"]["provisioningState"] = "Creating"
+    document["properties"] = _while_creating(document["properties"])
     address = (
         f"https://{call.host}:443/subscriptions/{call.parts['subscription']}/providers/Microsoft.EventGrid/locations/"
         f"{vault.location}/operationsStatus/{operation.upper()}?api-version={call.api_version}"
@@ -150,6 +151,18 @@ def _delivery_headers(mappings: Any) -> dict[str, str]:
     if len(headers) > _MOST_HEADERS:
         raise ArmError(400, "InvalidRequest", f"At most {_MOST_HEADERS} delivery attribute mappings are allowed.")
     return headers
+
+
+def _while_creating(properties: dict[str, Any]) -> dict[str, Any]:
+    """What the answer to a PUT shows: Azure adds its defaults once the subscription is there."""
+    destination = properties["destination"]
+    asked = {name: value for name, value in destination["properties"].items() if name not in _DEFAULTED}
+    return {
+        **{name: value for name, value in properties.items() if name != "eventDeliverySchema"},
+        "provisioningState": "Creating",
+        "destination": {**destination, "properties": asked},
+        "filter": {"includedEventTypes": properties["filter"]["includedEventTypes"]},
+    }
 
 
 def _document(call: ArmCall, subscription: EventSubscription) -> dict[str, Any]:

@@ -97,6 +97,9 @@ def _translate_answer(error: HttpResponseError, doing: str) -> CrossKeyError:
         code = made.azure_code or getattr(error.error, "code", None) or getattr(error, "error_code", None) or ""
         made.azure_code = str(getattr(code, "value", code))
         made.detail = made.detail or _first_line(error)[:DETAIL_LENGTH]
+        if status < 300 and not made.azure_code:
+            # Nothing was refused: the SDK stumbled over the body of a success.
+            return UnexpectedAnswer(f"{doing}: the answer could not be read")
     return made
 
 

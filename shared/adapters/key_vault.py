@@ -130,9 +130,7 @@ class AzureKeyVault:
             raise translate_status(response.status_code, response.headers, response.text(), doing)
         try:
             match response.json():
-                case {"kid": str(kid), "value": str(answer)} if _is_of(
-                    KeyIdentifier.parse(kid, cloud=self._cloud), key
-                ):
+                case {"kid": str(kid), "value": str(answer)} if _is_of(key, kid, self._cloud):
                     return answer
         except (ValueError, AzureError) as error:
             raise UnexpectedAnswer(f"{doing}: the answer could not be read") from error

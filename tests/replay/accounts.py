@@ -93,7 +93,9 @@ def allow_identities(stage: Stage, account_id: str | None = None) -> None:
 
     def allow(world: World) -> None:
         principals = [each.principal_id for each in world.managed_identities.values()]
-        principals += [each.object_id for tenant in world.tenants.values() for each in tenant.service_principals.values()]
+        principals += [
+            each.object_id for tenant in world.tenants.values() for each in tenant.service_principals.values()
+        ]
         account = world.storage_accounts.get((account_id or "").casefold())
         if account is not None:
             principals.append(str((account.document.get("identity") or {}).get("principalId")))
@@ -146,7 +148,11 @@ def _chosen(document: dict[str, Any]) -> dict[str, Any]:
     properties = document.get("properties") or {}
     names = ("accessTier", "minimumTlsVersion", "isHnsEnabled", "allowSharedKeyAccess", "publicNetworkAccess")
     encryption = properties.get("encryption") or {}
-    services = {"services": {kind: {"keyType": each.get("keyType")} for kind, each in (encryption.get("services") or {}).items()}}
+    services = {
+        "services": {
+            kind: {"keyType": each.get("keyType")} for kind, each in (encryption.get("services") or {}).items()
+        }
+    }
     return {**{name: properties[name] for name in names if name in properties}, "encryption": services}
 
 

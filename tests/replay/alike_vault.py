@@ -31,21 +31,32 @@ _FIRST: Final = "0" * 30
 
 def ask_vault(stage: Stage, exchange: Exchange) -> LocalAnswer:
     """Make the state and repeat the request. Raises `NotCovered`."""
-    operation = next((each.operation for each in ROUTES if each.method == exchange.method and each.path.fullmatch(exchange.path)), None)
+    operation = next(
+        (each.operation for each in ROUTES if each.method == exchange.method and each.path.fullmatch(exchange.path)),
+        None,
+    )
     if operation is None and exchange.status not in {401, 429}:
         kind = exchange.path.split("/")[1]
         raise NotCovered("key operations" if kind in {"keys", "deletedkeys"} else "secrets and certificates")
+    if not _is_known_type(exchange):
+        raise NotCovered("other key types")
     if exchange.status == 409 and exchange.inner_code != "ObjectIsDeletedButRecoverable":
         raise NotCovered("moments between deletion and recovery")
     if exchange.status == 403 and exchange.inner_code not in _SEEDED:
         raise NotCovered("other refusals of a vault")
     vault = _vault(exchange)
-    if exchange.status < 300 or exchange.inner_code in {*_WINDOW, "ObjectIsDeletedButRecoverable"} or operation == "PurgeDeletedKey":
+    if (
+        exchange.status < 300
+        or exchange.inner_code in {*_WINDOW, "ObjectIsDeletedButRecoverable"}
+        or operation == "PurgeDeletedKey"
+    ):
         _put_keys(vault, exchange, operation or "")
 
     def seed(world: World) -> None:
         world.vaults[VAULT] = vault
-        world.access_policy_refusal = exchange.inner_code if exchange.inner_code in _POLICY else world.access_policy_refusal
+        world.access_policy_refusal = (
+            exchange.inner_code if exchange.inner_code in _POLICY else world.access_policy_refusal
+        )
         world.vault_pages_begin_empty = _is_empty_page(exchange)
 
     stage.change(seed)
@@ -59,6 +70,13 @@ def ask_vault(stage: Stage, exchange: Exchange) -> LocalAnswer:
         url = _second_page(stage, url, token)
     headers = {"x-ms-client-request-id": str(uuid.UUID(int=0))} if "x-ms-client-request-id" in exchange.headers else {}
     return stage.ask(exchange.method, url, token=token, body=_body(exchange, operation), headers=headers)
+
+
+def _is_known_type(exchange: Exchange) -> bool:
+    body = exchange.body if isinstance(exchange.body, dict) else {}
+    key = body.get("key") if isinstance(body.get("key"), dict) else {}
+    kinds = {"RSA", "RSA-HSM", "EC", "EC-HSM"}
+    return key.get("kty", "RSA") in kinds and key.get("crv", "P-256") in {"P-256", "P-384", "P-521"}
 
 
 def _token(stage: Stage, exchange: Exchange) -> str | None:
@@ -103,8 +121,13 @@ def _put_keys(vault: Vault, exchange: Exchange, operation: str) -> None:
     deleted = "deletedkeys" in exchange.path.lower() or exchange.status == 409
     items = body.get("value")
     if isinstance(items, list) and operation != "GetKeyVersions":
-        for each in items:
-            _add(vault, str(each.get("kid")).split("/")[4], [each], deleted=deleted)
+        for each in [*_before(exchange), *items, *_after(body)]:
+            _add(
+                vault,
+                (str(each.get("kid")).split("/") + ["", "", "", ""])[4] or str(each["kid"])[1:],
+                [each],
+                deleted=deleted,
+            )
         return
     versions = items if isinstance(items, list) else [{**body, "kid": _kid(exchange, body)}]
     versions = [*_before(exchange), *versions, *_after(body)]

@@ -27,6 +27,9 @@ NOT_COVERED: Final[Mapping[str, str]] = {
     "other AADSTS numbers": "The cause of such a number is not imitated.",
     "flows of users": "Only applications ask for tokens.",
     "virtual machine identity": "The app runs on App Service, whose own identity endpoint is imitated.",
+    "other key types": "Keys are RSA, or elliptic on the three NIST curves.",
+    "other refusals of a topic": "The cause of such a refusal is not imitated.",
+    "topics with a schema of their own": "Topics take the Event Grid and CloudEvents schemas.",
     "other events": "Only events of keys are raised.",
     "unknown status": "The quotation does not say what the status was.",
     "another service": "Nothing of the app calls it.",
@@ -90,10 +93,29 @@ EXPLAINED: Final[tuple[Explained, ...]] = (
         "Vaults hold keys only.",
     ),
     Explained(
+        "Resource Manager",
+        r"\$\.(value\[\]\.)?properties\.(condition|conditionVersion|created(On|By)|updated(On|By)|description"
+        r"|delegatedManagedIdentityResourceId): Azure alone",
+        "conditions, dates and authors of a role assignment",
+        "Role assignments hold who, what and where alone.",
+    ),
+    Explained(
+        "Microsoft Entra",
+        r"\$\.keys\[\]\.(x5c|cloud_instance_name): Azure alone",
+        "`x5c` and `cloud_instance_name` of a signing key",
+        "The local Entra's keys have no certificates; the app needs the numbers alone.",
+    ),
+    Explained(
+        "Key Vault",
+        r"\$(\.value\[\])?\.managed: Azure alone",
+        "`managed` of a key",
+        "Certificates, which manage keys of their own, are not imitated.",
+    ),
+    Explained(
         "Event Grid delivery",
-        r"\$\[\]\.data\.(ObjectName ?: (ours|Azure) alone|(NBF|EXP): Azure has string, ours number)",
-        "`ObjectName` with a blank, and times as text, in an event",
-        "The documentation's sample has them, captured events do not; the app reads both.",
+        r"\$(\[\])?\.data\.(ObjectName ?: .* alone|(NBF|EXP): Azure has string, ours number|[a-z]\w*: Azure alone)",
+        "`ObjectName` with a blank, times as text, and member names in camel case, in an event",
+        "Documentation and reports have them, captured events do not; the app reads all.",
     ),
 )
 

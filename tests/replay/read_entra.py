@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+from urllib.parse import parse_qsl
 
 from shared.adapters.credentials import Credentials
 from shared.adapters.signing_keys import EntraSigningKeys
@@ -27,6 +28,10 @@ async def read_entra(exchange: Exchange) -> Said:
         return await _signing_keys(exchange, body["keys"])
     if exchange.status == 200 and "access_token" not in body:
         return not_ours("the app asks Entra for tokens and signing keys")
+
+    form = dict(parse_qsl(exchange.sent_body)) if isinstance(exchange.sent_body, str) else {}
+    if form.get("grant_type", "client_credentials") != "client_credentials":
+        return not_ours("the app asks for tokens as an application alone")
 
     def answer(sent: Sent) -> Answer:
         if _IDENTITY in sent.url:
@@ -89,5 +94,3 @@ def _no_app_service() -> Iterator[None]:
         for name in _APP_SERVICE:
             os.environ.pop(name, None)
         os.environ |= kept
-
-

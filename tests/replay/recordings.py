@@ -126,11 +126,15 @@ def _exchange(file: str, number: int, kind: str, entry: dict[str, Any], before: 
         url=str(asked.get("url") or ""),
         sent_headers=_headers(asked.get("headers")),
         sent_body=asked.get("body"),
-        status=int(answered.get("status") or 0),
+        status=_status(answered.get("status")),
         headers=_headers(answered.get("headers")),
         body=answered.get("body"),
         before=before,
     )
+
+
+def _status(value: Any) -> int:
+    return int(value) if str(value).isdecimal() else 0
 
 
 def _is_vault(url: str) -> bool:

@@ -80,7 +80,9 @@ def replay(folder: Path) -> Iterator[Line]:
 def _replay(stage: Stage, exchange: Exchange) -> Line:
     service = service_of(exchange)
     place = template(service, exchange.url) or "/"
-    title = f"{exchange.file} #{exchange.number}: {service}, {exchange.method} {place}, {exchange.status or 'no status'}"
+    title = (
+        f"{exchange.file} #{exchange.number}: {service}, {exchange.method} {place}, {exchange.status or 'no status'}"
+    )
     try:
         reading = asyncio.run(read_answer(exchange))
         sending = compare_request(exchange, reading.sent)

@@ -13,7 +13,14 @@ from tests.replay.recordings import Exchange
 from tests.replay.shapes import kind, member_paths
 from tests.replay.verdicts import Said, Verdict, not_ours
 
-_OF_INTEREST: Final = ("content-type", "if-match", "dataserviceversion", "x-ms-version", "metadata", "x-identity-header")
+_OF_INTEREST: Final = (
+    "content-type",
+    "if-match",
+    "dataserviceversion",
+    "x-ms-version",
+    "metadata",
+    "x-identity-header",
+)
 _TELEMETRY: Final = frozenset({"x-ms-lib-capability", "client-request-id", "client_info"})
 _COMPARED: Final = frozenset({Service.VAULT, Service.ARM, Service.IDENTITY, Service.TOPIC})
 """Services whose JSON bodies, if any, are the app's own; entities and forms hold other data."""

@@ -22,6 +22,9 @@ ADMINISTRATOR: Final = "20000000-0000-4000-8000-0000000000aa"
 """Who asks in the replay: a principal of the recorded tenant."""
 
 
+_FRAMING: Final = frozenset({"content-length", "content-encoding", "transfer-encoding", "connection"})
+
+
 @dataclass(frozen=True)
 class LocalAnswer:
     """What the local Azure answered."""
@@ -74,20 +77,28 @@ class Stage:
 
         def issue(world: World) -> str:
             issuer = TokenIssuer(world)
-            return issuer.issue(tenant_id=tenant, audience=audience, claims=claims, lifetime=timedelta(seconds=lifetime))
+            return issuer.issue(
+                tenant_id=tenant, audience=audience, claims=claims, lifetime=timedelta(seconds=lifetime)
+            )
 
         return self.change(issue)
 
     def fault(self, service: str, exchange: Exchange) -> None:
         """Let the edge answer once as was recorded: what Azure's front doors do cannot be seeded otherwise."""
-        headers = {name: exchange.headers[name] for name in ("retry-after", "x-ms-failure-cause") if name in exchange.headers}
+        headers = {name: value for name, value in exchange.headers.items() if name not in _FRAMING}
         body = exchange.body if exchange.body is not None else ""
         self.azure.control.add_fault(
             "status", service=service, status=exchange.status, headers=headers, body=body, times=1
         )
 
     def ask(
-        self, method: str, url: str, *, token: str | None = None, body: Any = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        token: str | None = None,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
     ) -> LocalAnswer:
         """Send one request to the local Azure."""
         sent = dict(headers or {})
@@ -101,7 +112,9 @@ class Stage:
             document = answer.json() if answer.content else None
         except ValueError:
             document = answer.text
-        return LocalAnswer(answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, document)
+        return LocalAnswer(
+            answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, document
+        )
 
 
 def with_version(url: str, version: str) -> str:

@@ -95,8 +95,10 @@ async def test_a_timeline_of_more_than_a_thousand_entries_is_read_whole(bundle: 
 
 async def test_of_two_appends_after_the_same_head_one_is_stale(bundle: Bundle, customer_id: str) -> None:
     made, stored = await start(bundle, customer_id)
+    # Heads name the worker that wrote them; one that is wholly alike may be a repeat of the same request.
+    theirs = replace(stored.head, owner="worker-2")
     with pytest.raises(StaleWrite):
-        await bundle.timeline.append(customer_id, made, stored.head, previous=StoredHead(TimelineHead(), None))
+        await bundle.timeline.append(customer_id, made, theirs, previous=StoredHead(TimelineHead(), None))
     more, longer = entries(1, after=stored.head)
     latest = await bundle.timeline.append(customer_id, more, longer, previous=stored)
     others, forked = entries(2, after=stored.head)

@@ -1,5 +1,6 @@
 """What every vault port does with bytes: one version wraps and unwraps, as far as its attributes allow."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -28,6 +29,12 @@ async def test_what_a_version_wrapped_it_unwraps(stage: Stage) -> None:
     key = stage.add_version()
     wrapped = await wrap(stage, key)
     assert set(wrapped) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+    assert await unwrap(stage, key, wrapped) == SECRET
+
+
+async def test_the_case_of_a_keys_name_makes_no_difference(stage: Stage) -> None:
+    key = stage.add_version()
+    wrapped = await wrap(stage, replace(key, key_name="CMK"))
     assert await unwrap(stage, key, wrapped) == SECRET
 
 

@@ -200,7 +200,8 @@ def test_everything_that_is_wrong_is_found_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "status"), [("Forbidden", 403), ("KeyGoneAstray", 403), ("BadParameter", 400), ("Conflict", 409)]
+    ("code", "status"),
+    [("Forbidden", 403), ("KeyGoneAstray", 403), ("BadParameter", 400), ("Conflict", 409), ("AKV10032", 401)],
 )
 def test_a_refusal_that_nobody_foresaw_is_never_a_clean_report(code: str, status: int) -> None:
     assert failures(denied(code, status)) != set()

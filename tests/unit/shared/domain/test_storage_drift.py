@@ -71,6 +71,7 @@ def test_an_identity_that_somebody_took_away_is_recorded_as_added_when_a_repair_
 def test_drift_is_only_reported_where_the_policy_says_so() -> None:
     found = decide(resource(State.PROTECTED, on_version(V1), drift_policy=DriftPolicy.REPORT), FOREIGN_SEEN)
     assert (found.entry, found.look_again_after) == (Notification.RESOURCE_DRIFTED, None)
+    assert (found.resource.observed, found.resource.observed_at) == (observe(FOREIGN_SEEN), NOW)
     assert decide(found.resource, FOREIGN_SEEN) == Plan(resource=found.resource)
 
 
@@ -192,6 +193,7 @@ def test_a_release_is_done_when_neither_key_nor_added_identity_is_left(
         State.RELEASED,
     )
     assert (plan.resource.identity_added, plan.resource.rotation, plan.resource.findings) == (None, None, ())
+    assert (plan.resource.observed, plan.resource.observed_at) == (observe(account), NOW)
 
 
 @pytest.mark.parametrize("recorded", [on_version(V1), FOREIGN_SEEN, None])

@@ -1,7 +1,7 @@
 """The next step of a storage account, branch by branch: protecting, moving between versions, resuming, going away."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -97,6 +97,7 @@ def test_nothing_is_encrypted_while_the_key_is_not_ready() -> None:
     plan = decide(resource(), plain_account(), wish(ready=False, finding=NOT_READY))
     assert (plan.update, plan.entry) == (None, Record.RESOURCE_OBSERVED)
     assert (plan.resource.state, plan.resource.findings) == (State.BLOCKED, (NOT_READY,))
+    assert (plan.resource.observed, plan.resource.observed_at) == (observe(plain_account()), NOW)
     again = decide(plan.resource, plain_account(), wish(ready=False, finding=NOT_READY))
     assert (again.entry, again.update) == (None, None)
 
@@ -248,6 +249,14 @@ def test_a_version_that_azure_took_up_and_crosskey_proved_can_be_left_again() ->
     assert plan.update == set_version(V1)
 
 
+@pytest.mark.parametrize("rotated", [NOW - timedelta(microseconds=1), NOW, NOW + timedelta(days=1), None])
+def test_a_version_that_azure_took_before_the_wished_one_was_made_is_left_at_once(rotated: datetime | None) -> None:
+    passed_over = on_version(V3, rotated_at=rotated)
+    plan = decide(protected(), passed_over, wish(version=V2, created=NOW))
+    older = rotated is not None and rotated < NOW
+    assert (plan.update, plan.check_key) == ((set_version(None), False) if older else (None, True))
+
+
 def test_a_changed_pin_moves_the_account_with_the_intent_recorded() -> None:
     pinned = on_version(V1, pinned=True)
     plan = decide(protected(pinned), pinned, wish(follows_latest=False, version=V2))
@@ -276,10 +285,11 @@ def test_an_account_is_gone_only_when_it_was_missing_twice() -> None:
     first = decide(protected(), None)
     assert (first.resource.state, first.resource.missing_since) == (State.PROTECTED, NOW)
     assert (first.entry, first.look_again_after) == (Record.RESOURCE_OBSERVED, MISSING_CONFIRMATION)
-    early = replace(first.resource, missing_since=NOW - MISSING_CONFIRMATION + timedelta(seconds=1))
+    early = replace(first.resource, missing_since=NOW - timedelta(seconds=59))
     assert decide(early, None) == Plan(resource=early, look_again_after=MISSING_CONFIRMATION)
     gone = decide(replace(first.resource, missing_since=NOW - MISSING_CONFIRMATION), None)
     assert (gone.resource.state, gone.entry) == (State.GONE, Notification.RESOURCE_GONE)
+    assert (gone.resource.observed, gone.resource.observed_at) == (protected().observed, NOW)
 
 
 @pytest.mark.parametrize(
