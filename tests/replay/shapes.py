@@ -36,7 +36,7 @@ def kind(value: Any) -> str:
         return "boolean"
     if isinstance(value, int | float):
         return "number"
-    return {str: "string", list: "array", dict: "object"}.get(type(value), "another type")
+    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
 
 
 def member_paths(value: Any, path: str = "$") -> set[str]:
