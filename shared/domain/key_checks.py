@@ -29,7 +29,24 @@ from shared.domain.remedies import ownership_tag
 SUPPORTED_TYPES = frozenset({"RSA", "RSA-HSM"})
 SUPPORTED_SIZES = frozenset({2048, 3072, 4096})
 
+OF_VERSION = frozenset({"keyEnabled", "validityWindow", "keyType", "keySize", "keyOperations", "wrap", "unwrap"})
+
 type Check = Callable[[Look], CheckResult]
+
+
+def judge_newer_version(look: Look) -> CheckResult | None:
+    """The warning that a newer version than the one taken over deserves; None when it is fit, or not what was seen.
+
+    Only faults of the version itself count: an outage or a missing role says nothing about it.
+    """
+    seen, known = look.seen.key, look.key.latest_version
+    if seen is None or known in (None, seen.version) or look.key.pinned_version is not None:
+        return None
+    faults = [check.reason for check in run_checks(look) if check.result is Result.FAIL and check.check in OF_VERSION]
+    if not faults:
+        return None
+    reasons = ", ".join(reason.value for reason in faults if reason is not None)
+    return CheckResult("newVersion", Result.WARN, Reason.NEW_VERSION_UNUSABLE, f"Version {seen.version}: {reasons}.")
 
 
 def run_checks(look: Look) -> tuple[CheckResult, ...]:
@@ -40,6 +57,8 @@ def run_checks(look: Look) -> tuple[CheckResult, ...]:
 def vault_tenant(look: Look) -> CheckResult:
     """The vault must belong to the tenant an operator registered."""
     seen = look.seen
+    if any(denial.inner_code == Reason.VAULT_IN_ANOTHER_TENANT for denial in seen.denials):
+        return failed("vaultTenant", Reason.VAULT_IN_ANOTHER_TENANT)
     if seen.challenge_tenant is None:
         return skipped("vaultTenant", "The vault did not answer.")
     if seen.challenge_tenant != look.customer.tenant_id:
@@ -197,6 +216,11 @@ def ownership(look: Look) -> CheckResult:
     return passed("ownership") if owns_key(look) else failed("ownership", Reason.OWNERSHIP_UNPROVEN, f"Tag {name}.")
 
 
+def new_version(look: Look) -> CheckResult:
+    """A newer version that is not fit is a warning: the version taken over is what counts."""
+    return passed("newVersion") if look.unusable is None else look.unusable
+
+
 def expiry(look: Look) -> CheckResult:
     """Expiry that comes near is a warning, step by step."""
     key = look.seen.key
@@ -228,6 +252,7 @@ CHECKS: tuple[Check, ...] = (
     wrap,  # by the vault, never locally
     unwrap,  # with the canaries of versions in use
     ownership,
+    new_version,  # a warning
     expiry,  # a warning
 )
 

@@ -87,6 +87,9 @@ def decide_key(look: Look, checks: tuple[CheckResult, ...]) -> KeyPlan:
     seen_now = judge(checks)
     checks = keep_probed(look, checks)
     state, reasons = judge(checks)
+    if look.seen.key is None and state in (HealthState.HEALTHY, HealthState.EXPIRING):
+        # Nothing was found wrong because nothing was seen.
+        state, seen_now = HealthState.UNOBSERVABLE, (HealthState.UNOBSERVABLE, reasons)
     # A loss that this look only remembers is no second observation of it; nor is not being told the end of it.
     remembered = state is not seen_now[0]
     steps: list[KeyStep] = []
@@ -113,6 +116,7 @@ def is_ready(key: Key) -> bool:
         and key.ownership.state is not OwnershipState.UNPROVEN
         and key.health.state in (HealthState.HEALTHY, HealthState.EXPIRING)
         and key.target_version is not None
+        and key.canary(key.target_version) is not None
         and key.removing_since is None
     )
 
@@ -191,7 +195,7 @@ def _facets(
     if health_entry is not Record.KEY_OBSERVED:
         yield _Replace(health=health), health_entry
     if passed and seen.key is not None:
-        if key.latest_version is not None:
+        if key.latest_version is not None and key.pinned_version is None:
             newer = _Replace(latest_version=seen.key.version, latest_created=seen.key.created)
             yield newer, Notification.KEY_NEW_VERSION
         step = None if seen.key.expires is None else expiry_step(seen.key.expires, look.now)

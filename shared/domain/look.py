@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.domain.findings import CheckResult
 from shared.domain.key_observation import KeyObservation
 from shared.domain.model import Customer, Key
 from shared.domain.remedies import ownership_tag
@@ -17,6 +18,8 @@ class Look:
     seen: KeyObservation
     now: datetime
     claimed_elsewhere: bool = False
+    unusable: CheckResult | None = None
+    """A newer version that failed its checks, when this look is at the version taken over instead."""
 
 
 def owns_key(look: Look) -> bool:

@@ -237,12 +237,10 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """A resource and the key that protects it.
+    """A resource and the key that protects it. `identity_added` is the identity that CrossKey put on it.
 
-    `identity_added` is the user-assigned identity that CrossKey put on the resource and will take off again.
-    `repairs` are the times of the repairs of the last 24 hours. `refusals` counts Azure's refusals in
-    a row: each makes the next try wait longer. `worker` is the run that may send updates until
-    `working_until`, so that no two ever do.
+    `repairs` are the times of the repairs of the last day, `refusals` Azure's refusals in a row: each makes the next
+    try wait longer. `worker` is the run that alone may send updates until `working_until`.
     """
 
     customer_id: str
@@ -280,10 +278,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What somebody asked for. Progress is derived from the rows it concerns; only the end is stored.
-
-    `succeeded` is None until it ended; `error_code` and `error_message` say why it failed.
-    """
+    """What somebody asked for. Progress is derived from the rows it concerns; `succeeded` is None until it ended."""
 
     customer_id: str
     operation_id: str

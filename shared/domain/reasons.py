@@ -43,6 +43,7 @@ class Reason(StrEnum):
     UNWRAP_REFUSED = "UnwrapRefused"
     OWNERSHIP_UNPROVEN = "OwnershipUnproven"
     KEY_CLAIMED_ELSEWHERE = "KeyClaimedElsewhere"
+    NEW_VERSION_UNUSABLE = "NewVersionUnusable"
     NEAR_EXPIRY = "NearExpiry"
     KEY_NOT_READY = "KeyNotReady"
     KEY_NOT_REGISTERED = "KeyNotRegistered"
@@ -87,6 +88,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.UNWRAP_REFUSED: "The vault refused to unwrap with the key version, or answered wrongly.",
     Reason.OWNERSHIP_UNPROVEN: "The key does not carry the tag that proves that this customer controls it.",
     Reason.KEY_CLAIMED_ELSEWHERE: "The key is already in use by another registration.",
+    Reason.NEW_VERSION_UNUSABLE: "A newer version of the key failed its checks, so everything stays where it is.",
     Reason.NEAR_EXPIRY: "The key version expires soon.",
     Reason.KEY_NOT_READY: "The key is not verified, so nothing is encrypted with it.",
     Reason.KEY_NOT_REGISTERED: "The key that the resource names is not registered.",

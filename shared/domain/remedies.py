@@ -78,6 +78,7 @@ def _for_key(reason: Reason, customer: Customer, key: Key) -> str | None:
         Reason.KEY_DISABLED: f"az keyvault key set-attributes {on_key} --enabled true",
         Reason.KEY_NOT_YET_VALID: f"az keyvault key set-attributes {on_key} --not-before <a time that has passed>",
         Reason.KEY_EXPIRED: f"az keyvault key rotate {on_key}",
+        Reason.NEW_VERSION_UNUSABLE: f"az keyvault key rotate {on_key}   # or mend the version that is named",
         Reason.NEAR_EXPIRY: f"az keyvault key rotate {on_key}",
         Reason.KEY_TYPE_UNSUPPORTED: create,
         Reason.KEY_SIZE_UNSUPPORTED: create,

@@ -5,7 +5,7 @@ a person is asked. Part of `storage_plan`; pure.
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.domain.account_observation import AccountUpdate, ObservedAccount
 from shared.domain.desired import Protect
@@ -36,7 +36,7 @@ def drift(situation: Situation, seen: ObservedAccount, detail: str) -> Plan:
 def repair(situation: Situation, wish: Protect, seen: ObservedAccount, update: AccountUpdate) -> Plan:
     """Undo it, within limits, while the key is ready."""
     resource = situation.resource
-    recent = tuple(at for at in resource.repairs if situation.now - at < REPAIR_WINDOW)
+    recent = recent_repairs(resource, situation.now)
     if resource.drift_policy is DriftPolicy.REPORT or not wish.ready:
         return Plan(resource=resource)
     if len(recent) >= MAX_REPAIRS:
@@ -53,6 +53,11 @@ def repair(situation: Situation, wish: Protect, seen: ObservedAccount, update: A
         findings=(),
     )
     return Plan(resource=repairing, entry=Record.RESOURCE_APPLYING, update=update, proof=wish.version)
+
+
+def recent_repairs(resource: Resource, now: datetime) -> tuple[datetime, ...]:
+    """The repairs of the last 24 hours."""
+    return tuple(at for at in resource.repairs if now - at < REPAIR_WINDOW)
 
 
 def moved_by_hand(resource: Resource, seen: ObservedAccount) -> bool:

@@ -25,7 +25,7 @@ from shared.domain.entries import Notification, Record
 from shared.domain.findings import Finding
 from shared.domain.model import DriftPolicy, Resource, ResourceState, Rotation
 from shared.domain.reasons import Reason
-from shared.domain.storage_drift import drift, identity_added, moved_by_hand, repair
+from shared.domain.storage_drift import drift, identity_added, moved_by_hand, recent_repairs, repair
 from shared.domain.storage_situation import (
     Plan,
     Situation,
@@ -39,6 +39,7 @@ from shared.domain.storage_situation import (
 )
 
 MISSING_CONFIRMATION = timedelta(seconds=60)
+UNKNOWN_VERSION = "unknown"
 COVERABLE = ("blob", "file", "queue", "table")
 
 
@@ -100,7 +101,8 @@ def _leave(situation: Situation, wish: Leave, seen: ObservedAccount) -> Plan:
     # A key that is not registered any more cannot be proven, so that a person is asked instead of letting go.
     if on_vault_key and (wish.key is None or uses_same_key(seen, wish.key)):
         update = ReturnToMicrosoftManagedKeys()
-        return Plan(resource=resource, entry=entry, update=update, proof=seen.current_version)
+        proof = seen.current_version or seen.key_version or UNKNOWN_VERSION
+        return Plan(resource=resource, entry=entry, update=update, proof=proof)
     if resource.identity_added is not None and not on_vault_key and has_identity(seen, resource.identity_added):
         return Plan(resource=resource, entry=entry, update=RemoveIdentity(identity=resource.identity_added))
     findings = (Finding(Reason.ANOTHER_KEY_IN_USE, f"{seen.current_key or seen.vault_uri}."),) if on_vault_key else ()
@@ -109,6 +111,7 @@ def _leave(situation: Situation, wish: Leave, seen: ObservedAccount) -> Plan:
         state=ResourceState.RELEASED,
         identity_added=None,
         rotation=None,
+        attention=None,
         findings=findings,
         observed=observe(seen),
         observed_at=situation.now,
@@ -148,7 +151,7 @@ def _encrypt(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan
         return _settle(situation, seen, ResourceState.BLOCKED, _findings(wish))
     on_another = uses_vault(seen) and not uses_same_key(seen, wish.key)
     # Only a repair that was begun goes on: what was never ours is not taken over, even halfway through.
-    repairing = bool(resource.repairs) and resource.drift_policy is DriftPolicy.REPAIR
+    repairing = bool(recent_repairs(resource, situation.now)) and resource.drift_policy is DriftPolicy.REPAIR
     if on_another and not repairing:
         finding = Finding(Reason.ANOTHER_KEY_IN_USE, f"{seen.current_key or seen.vault_uri}.")
         return _settle(situation, seen, ResourceState.BLOCKED, (finding,))
@@ -227,7 +230,9 @@ def _converged(situation: Situation, seen: ObservedAccount) -> Plan:
     )
     if replace(after, observed_at=resource.observed_at) == resource:
         return Plan(resource=resource)
-    if resource.state is not ResourceState.PROTECTED:
+    # A refused rotation that succeeds later is still a rotation: the account never left the key.
+    stayed = resource.state is ResourceState.FAILED and before is not None and before.version_in_use is not None
+    if resource.state is not ResourceState.PROTECTED and not stayed:
         return record(resource, after, Notification.RESOURCE_PROTECTED)
     if before is None or before.version_in_use != seen.current_version:
         return record(resource, after, Notification.RESOURCE_ROTATED)

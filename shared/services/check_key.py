@@ -10,7 +10,7 @@ from datetime import timedelta
 from shared.bundle import Bundle
 from shared.domain.entries import Origin
 from shared.domain.findings import CheckResult
-from shared.domain.key_checks import run_checks
+from shared.domain.key_checks import judge_newer_version, run_checks
 from shared.domain.key_health import KeyPlan, decide_key
 from shared.domain.look import Look, owns_key
 from shared.domain.model import Customer, Key, OwnershipState
@@ -18,9 +18,11 @@ from shared.domain.reasons import Reason
 from shared.domain.work import WorkKind
 from shared.services.commits import commit, enqueue, enqueue_all, repeat_lost_races
 from shared.services.lookups import find_customer, find_key
-from shared.services.observe_key import observe_key
+from shared.services.observe_key import observe_key, observe_version
 from shared.stores import Claim, Stored
 
+MARGIN = timedelta(seconds=2)
+"""Clocks of two workers differ: a confirming look must not come too early."""
 PROPAGATION_DELAY = timedelta(seconds=60)
 
 
@@ -56,6 +58,11 @@ async def _check_once(bundle: Bundle, customer_id: str, name: str, *, origin: Or
     stored = await find_key(bundle, customer_id, name)
     seen = await observe_key(bundle, customer, stored.value, thorough=thorough)
     look = Look(customer=customer, key=stored.value, seen=seen, now=bundle.clock.now())
+    unusable = judge_newer_version(look)
+    if unusable is not None and stored.value.latest_version is not None:
+        # Everything stays on the version taken over; so that is the one to judge.
+        seen = await observe_version(bundle, customer, stored.value, stored.value.latest_version)
+        look = replace(look, seen=seen, unusable=unusable)
     look = replace(look, claimed_elsewhere=await _claim_if_proven(bundle, look))
     checks = run_checks(look)
     plan = decide_key(look, checks)
@@ -86,7 +93,9 @@ async def _follow_up(bundle: Bundle, customer: Customer, key: Key, plan: KeyPlan
     if plan.moves_resources:
         await queue_resources(bundle, key, origin=origin)
     if plan.look_again_after is not None and plan.steps:
-        await enqueue(bundle, WorkKind.CHECK_KEY, key.customer_id, key.name, origin=origin, delay=plan.look_again_after)
+        await enqueue(
+            bundle, WorkKind.CHECK_KEY, key.customer_id, key.name, origin=origin, delay=plan.look_again_after + MARGIN
+        )
     unwelcomed = customer.onboarded_at is None and key.latest_version is not None
     if (plan.consent is not None and plan.consent is not customer.consent.state) or unwelcomed:
         await enqueue(bundle, WorkKind.CHECK_CUSTOMER, key.customer_id, origin=origin)

@@ -53,10 +53,16 @@ async def observe_key(bundle: Bundle, customer: Customer, key: Key, *, thorough:
     return seen
 
 
+async def observe_version(bundle: Bundle, customer: Customer, key: Key, version: str) -> KeyObservation:
+    """Look at one version, as if it were pinned."""
+    return await observe_key(bundle, customer, replace(key, pinned_version=version), thorough=False)
+
+
 def _in_doubt(key: Key, seen: ObservedKey) -> bool:
     return (
         key.verification.state is not VerificationState.VERIFIED
         or key.latest_version != seen.version
+        or key.canary(seen.version) is None
         or key.health.suspected_at is not None
     )
 
@@ -86,11 +92,14 @@ async def _see_token(bundle: Bundle, customer: Customer, seen: KeyObservation, *
 async def _see_key(bundle: Bundle, customer: Customer, key: Key, seen: KeyObservation) -> KeyObservation:
     tenant_id, application = customer.tenant_id, customer.application
     identifier = key.identifier.versionless
+    if key.pinned_version is not None:
+        # What resources are to be on is what must be fit; newer versions are none of its business.
+        identifier = identifier.with_version(key.pinned_version)
     try:
         latest = await bundle.vault.read_key(identifier, tenant_id=tenant_id, application=application)
         if latest is None:
             return replace(seen, missing=True)
-        if not latest.usable_at(seen.at):
+        if key.pinned_version is None and not latest.usable_at(seen.at):
             latest = await _newest_usable(bundle, customer, key, seen) or latest
     except Refused as refusal:
         return replace(seen, denial=_denial(refusal))
@@ -102,12 +111,15 @@ async def _see_key(bundle: Bundle, customer: Customer, key: Key, seen: KeyObserv
 
 
 async def _newest_usable(bundle: Bundle, customer: Customer, key: Key, seen: KeyObservation) -> ObservedKey | None:
-    """The newest version by creation that is enabled and in its window, when the newest of all is not."""
+    """The newest version by creation that is enabled and in its window, when the newest of all is not.
+
+    Never one older than the version taken over: that one is answered as it is, usable or not.
+    """
     tenant_id, application = customer.tenant_id, customer.application
     identifier = key.identifier.versionless
     try:
         listed = await bundle.vault.list_versions(identifier, tenant_id=tenant_id, application=application)
-        versions = [version for version, enabled, _ in listed if enabled]
+        versions = [version for version, enabled, _ in listed if enabled or version == key.latest_version]
     except Refused:
         # Access policies grant listing apart from reading; the version we know can be read all the same.
         versions = [] if key.latest_version is None else [key.latest_version]
@@ -115,7 +127,7 @@ async def _newest_usable(bundle: Bundle, customer: Customer, key: Key, seen: Key
         candidate = await bundle.vault.read_key(
             identifier.with_version(version), tenant_id=tenant_id, application=application
         )
-        if candidate is not None and candidate.usable_at(seen.at):
+        if candidate is not None and (candidate.usable_at(seen.at) or version == key.latest_version):
             return candidate
     return None
 
@@ -168,8 +180,8 @@ async def _unwraps(bundle: Bundle, customer: Customer, key: Key, canary: Canary)
     return (ProbeOutcome.OK if _digest(plaintext) == canary.digest else ProbeOutcome.WRONG), None
 
 
-async def still_unwraps(bundle: Bundle, customer: Customer, key: Key, version: str) -> bool:
-    """Whether one version in use unwraps now: by its canary, or by a round trip when it has none.
+async def still_unwraps(bundle: Bundle, customer: Customer, key: Key, version: str, *, wraps: bool = False) -> bool:
+    """Whether one version unwraps now: by its canary, or by a round trip when it has none, or when it must wrap too.
 
     Raises `Unavailable` when that could not be told, and `CredentialRefused` when our own credential is at fault.
     """
@@ -177,7 +189,7 @@ async def still_unwraps(bundle: Bundle, customer: Customer, key: Key, version: s
     tenant_id, application = customer.tenant_id, customer.application
     canary = key.canary(version)
     try:
-        if canary is None:
+        if canary is None or wraps:
             plaintext = bundle.randomness.random_bytes(CANARY_BYTES)
             wrapped = await bundle.vault.wrap(identifier, plaintext, tenant_id=tenant_id, application=application)
             canary = Canary(version=version, wrapped=wrapped, digest=_digest(plaintext))

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.bundle import Bundle
-from shared.domain.account_observation import ObservedAccount, SetKeyVersion
+from shared.domain.account_observation import EncryptWithKey, ObservedAccount, SetKeyVersion
 from shared.domain.desired import Desired
 from shared.domain.entries import Notification, Origin, Record
 from shared.domain.findings import Finding
+from shared.domain.identifiers import KEY_VERSION
 from shared.domain.model import Customer, Resource, ResourceState
 from shared.domain.reasons import Reason
 from shared.domain.refusals import finding_of
@@ -27,6 +28,7 @@ from shared.services.observe_key import still_unwraps
 from shared.services.operations import finish_operation
 from shared.services.resources import desired_of
 from shared.stores import Stored
+from shared.telemetry import Event, log_event
 
 MAX_STEPS = 10
 LEASE = timedelta(minutes=5)
@@ -160,12 +162,18 @@ class _Run:
                     continue
                 await self._settled(plan)
                 return plan.look_again_after
-            if plan.proof is not None and not await self._proven(plan.proof):
+            if plan.proof is not None and not await self._proven(plan):
                 return await self._unusable(plan.proof)
             try:
                 after = await self._bundle.accounts.update(self._stored.value.resource_id, plan.update, present=seen)
             except Refused as refusal:
                 return await self.refused(refusal)
+            log_event(
+                Event.ACCOUNT_UPDATED,
+                customer_id=self._customer.customer_id,
+                resource=self._stored.value.name,
+                update=type(plan.update).__name__,
+            )
             await self._learn(plan, seen, after)
             seen = after
         raise UnexpectedAnswer(f"Reconciling {self._stored.value.resource_id}: it did not settle.")
@@ -199,10 +207,14 @@ class _Run:
         # Always: a run that died after its last commit left its operation open.
         await _tidy(self._bundle, resource, origin=self._origin)
 
-    async def _proven(self, version: str) -> bool:
+    async def _proven(self, plan: Plan) -> bool:
+        """Whether the version unwraps now; before something is encrypted with it, also whether it wraps."""
         resource = self._stored.value
         key = await self._bundle.state.read_key(resource.customer_id, resource.key)
-        return key is not None and await still_unwraps(self._bundle, self._customer, key.value, version)
+        if key is None or plan.proof is None or not KEY_VERSION.fullmatch(plan.proof):
+            return False
+        wraps = isinstance(plan.update, EncryptWithKey | SetKeyVersion)
+        return await still_unwraps(self._bundle, self._customer, key.value, plan.proof, wraps=wraps)
 
     async def _unusable(self, version: str) -> timedelta | None:
         return await self._fail(Finding(Reason.CURRENT_KEY_UNUSABLE, f"Version {version}."))

@@ -12,12 +12,15 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         print("Give one folder of recordings: ./dev replay FOLDER", file=sys.stderr)
         return 2
+    lines: list[Line] = []
     # The SDKs log every refusal, and refusals are what is replayed here.
     logging.disable(logging.CRITICAL)
-    lines: list[Line] = []
-    for line in replay(Path(arguments[0])):
-        print(line)
-        lines.append(line)
+    try:
+        for line in replay(Path(arguments[0])):
+            print(line)
+            lines.append(line)
+    finally:
+        logging.disable(logging.NOTSET)
     report = Report(lines)
     for line in report.unexplained:
         print(f"unexplained: {line.title}")

@@ -56,7 +56,7 @@ def put_account(stage: Stage, document: dict[str, Any], token: str) -> str:
     identity = document.get("identity")
     if identity is None:
         return resource_id
-    wanted = {each: {} for each in identity.get("userAssignedIdentities") or {}}
+    wanted: dict[str, Any] = {each: {} for each in identity.get("userAssignedIdentities") or {}}
     chosen = (encryption.get("identity") or {}).get("userAssignedIdentity")
     if chosen and not any(each.casefold() == chosen.casefold() for each in wanted):
         wanted[chosen] = {}
@@ -93,9 +93,8 @@ def allow_identities(stage: Stage, account_id: str | None = None) -> None:
 
     def allow(world: World) -> None:
         principals = [each.principal_id for each in world.managed_identities.values()]
-        principals += [
-            each.object_id for tenant in world.tenants.values() for each in tenant.service_principals.values()
-        ]
+        for tenant in world.tenants.values():
+            principals += [each.object_id for each in tenant.service_principals.values()]
         account = world.storage_accounts.get((account_id or "").casefold())
         if account is not None:
             principals.append(str((account.document.get("identity") or {}).get("principalId")))
@@ -168,7 +167,7 @@ def _removing(identity: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any
     kept = identity.get("userAssignedIdentities") or {}
     if not kept:
         return {"type": identity["type"]}
-    changes = {each: {} if each in kept else None for each in wanted}
+    changes: dict[str, Any] = {each: {} if each in kept else None for each in wanted}
     return {"type": identity["type"], "userAssignedIdentities": changes}
 
 

@@ -38,10 +38,9 @@ def ask_entra(stage: Stage, exchange: Exchange) -> LocalAnswer:
     number = _number(exchange)
     if number == 90002:
         path = re.sub(r"^/[^/]+", "/unknown", path)
-    operation = next(
-        (name for method, pattern, name in ROUTES if method == exchange.method and pattern.fullmatch(path)), None
-    )
-    if operation is None or operation.startswith("AdminConsent"):
+    found = (name for method, pattern, name in ROUTES if method == exchange.method and pattern.fullmatch(path))
+    operation = next(found, "AdminConsent")
+    if operation.startswith("AdminConsent"):
         raise NotCovered("flows of users")
     if exchange.status >= 400 and exchange.status < 500 and number not in _MADE:
         raise NotCovered("other AADSTS numbers")

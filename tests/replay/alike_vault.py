@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from local import names
+from local.key_vault.crypto import encode, wrap_bytes
 from local.key_vault.handlers import ROUTES
 from local.key_vault.key_pool import generate, generate_elliptic
 from local.key_vault.management import EC_OPERATIONS, RSA_OPERATIONS
@@ -22,7 +23,12 @@ VAULT: Final = VAULT_HOST.partition(".")[0]
 VAULT_ID: Final = f"/subscriptions/{TENANT}/resourceGroups/recorded/providers/Microsoft.KeyVault/vaults/{VAULT}"
 _OFFICER: Final = "Key Vault Crypto Officer"
 _ASSIGNMENT: Final = "x-ms-keyvault-rbac-assignment-id"
-_WINDOW: Final = {"KeyExpired": {"exp": 1}, "KeyNotYetValid": {"nbf": 4102444800}, "KeyDisabled": {"enabled": False}}
+_WINDOW: Final[dict[str, dict[str, Any]]] = {
+    "KeyExpired": {"exp": 1},
+    "KeyNotYetValid": {"nbf": 4102444800},
+    "KeyDisabled": {"enabled": False},
+}
+_ABOUT_KEYS: Final = {*_WINDOW, "ObjectIsDeletedButRecoverable"}
 _POLICY: Final = {"ForbiddenByPolicy", "AccessDenied"}
 _SEEDED: Final = frozenset({*_WINDOW, *_POLICY, "ForbiddenByRbac", "ForbiddenByFirewall", ""})
 _PAGE: Final = 25
@@ -31,32 +37,15 @@ _FIRST: Final = "0" * 30
 
 def ask_vault(stage: Stage, exchange: Exchange) -> LocalAnswer:
     """Make the state and repeat the request. Raises `NotCovered`."""
-    operation = next(
-        (each.operation for each in ROUTES if each.method == exchange.method and each.path.fullmatch(exchange.path)),
-        None,
-    )
-    if operation is None and exchange.status not in {401, 429}:
-        kind = exchange.path.split("/")[1]
-        raise NotCovered("key operations" if kind in {"keys", "deletedkeys"} else "secrets and certificates")
-    if not _is_known_type(exchange):
-        raise NotCovered("other key types")
-    if exchange.status == 409 and exchange.inner_code != "ObjectIsDeletedButRecoverable":
-        raise NotCovered("moments between deletion and recovery")
-    if exchange.status == 403 and exchange.inner_code not in _SEEDED:
-        raise NotCovered("other refusals of a vault")
+    operation = _operation(exchange)
     vault = _vault(exchange)
-    if (
-        exchange.status < 300
-        or exchange.inner_code in {*_WINDOW, "ObjectIsDeletedButRecoverable"}
-        or operation == "PurgeDeletedKey"
-    ):
+    if exchange.status < 300 or exchange.inner_code in _ABOUT_KEYS or operation == "PurgeDeletedKey":
         _put_keys(vault, exchange, operation or "")
 
     def seed(world: World) -> None:
         world.vaults[VAULT] = vault
-        world.access_policy_refusal = (
-            exchange.inner_code if exchange.inner_code in _POLICY else world.access_policy_refusal
-        )
+        if exchange.inner_code in _POLICY:
+            world.access_policy_refusal = exchange.inner_code
         world.vault_pages_begin_empty = _is_empty_page(exchange)
 
     stage.change(seed)
@@ -72,9 +61,27 @@ def ask_vault(stage: Stage, exchange: Exchange) -> LocalAnswer:
     return stage.ask(exchange.method, url, token=token, body=_body(exchange, operation), headers=headers)
 
 
+def _operation(exchange: Exchange) -> str | None:
+    """The local Azure's name of the operation; None where what is recorded comes before any. Raises `NotCovered`."""
+    asked = (each for each in ROUTES if each.method == exchange.method and each.path.fullmatch(exchange.path))
+    operation = next((each.operation for each in asked), None)
+    if operation is None and exchange.status not in {401, 429}:
+        kind = exchange.path.split("/")[1]
+        raise NotCovered("key operations" if kind in {"keys", "deletedkeys"} else "secrets and certificates")
+    if not _is_known_type(exchange):
+        raise NotCovered("other key types")
+    if exchange.status == 409 and exchange.inner_code != "ObjectIsDeletedButRecoverable":
+        raise NotCovered("moments between deletion and recovery")
+    if exchange.status == 403 and exchange.inner_code not in _SEEDED:
+        raise NotCovered("other refusals of a vault")
+    return operation
+
+
 def _is_known_type(exchange: Exchange) -> bool:
     body = exchange.body if isinstance(exchange.body, dict) else {}
-    key = body.get("key") if isinstance(body.get("key"), dict) else {}
+    key = body.get("key")
+    if not isinstance(key, dict):
+        return True
     kinds = {"RSA", "RSA-HSM", "EC", "EC-HSM"}
     return key.get("kty", "RSA") in kinds and key.get("crv", "P-256") in {"P-256", "P-384", "P-521"}
 
@@ -122,12 +129,9 @@ def _put_keys(vault: Vault, exchange: Exchange, operation: str) -> None:
     items = body.get("value")
     if isinstance(items, list) and operation != "GetKeyVersions":
         for each in [*_before(exchange), *items, *_after(body)]:
-            _add(
-                vault,
-                (str(each.get("kid")).split("/") + ["", "", "", ""])[4] or str(each["kid"])[1:],
-                [each],
-                deleted=deleted,
-            )
+            # An address has the name as its fifth step; a filler is a step alone.
+            steps = str(each.get("kid")).split("/")
+            _add(vault, steps[4] if len(steps) > 4 else steps[-1], [each], deleted=deleted)
         return
     versions = items if isinstance(items, list) else [{**body, "kid": _kid(exchange, body)}]
     versions = [*_before(exchange), *versions, *_after(body)]
@@ -228,6 +232,4 @@ def _body(exchange: Exchange, operation: str | None) -> Any:
 
 @cache
 def _wrapped() -> str:
-    from local.key_vault.crypto import encode, wrap_bytes
-
     return encode(wrap_bytes(rsa_key(), "RSA-OAEP", b"recorded"))

@@ -33,6 +33,15 @@ class Service(StrEnum):
     OTHER = "another service"
 
 
+_BY_HOST: Final = (
+    ("management.azure.com", Service.ARM),
+    ("graph.microsoft.com", Service.GRAPH),
+    (".table.core.windows.net", Service.TABLES),
+    (".core.windows.net", Service.STORAGE),
+    (".eventgrid.azure.net", Service.TOPIC),
+)
+
+
 def service_of(exchange: Exchange) -> Service:
     """The service that a recorded request went to; a delivery goes from Event Grid to us."""
     host, path = exchange.host, exchange.path
@@ -40,16 +49,11 @@ def service_of(exchange: Exchange) -> Service:
         return Service.DELIVERY
     if path.startswith(("/keys", "/deletedkeys", "/secrets", "/deletedsecrets", "/certificates")):
         return Service.HSM if "hsm" in host else Service.VAULT
-    if host.endswith(".core.windows.net"):
-        return Service.TABLES if ".table." in host else Service.STORAGE
-    if host.endswith(".eventgrid.azure.net"):
-        return Service.TOPIC
-    if "/oauth2/token" in path and host == "169.254.169.254":
+    if host == "169.254.169.254" or path.lower().rstrip("/").endswith("/msi/token"):
         return Service.IDENTITY
-    if path.endswith("/msi/token"):
-        return Service.IDENTITY
-    by_host = {"management.azure.com": Service.ARM, "graph.microsoft.com": Service.GRAPH}
-    return Service.ENTRA if host in _ENTRA else by_host.get(host, Service.OTHER)
+    if host in _ENTRA:
+        return Service.ENTRA
+    return next((service for ending, service in _BY_HOST if host.endswith(ending)), Service.OTHER)
 
 
 def template(service: Service, url: str) -> str:

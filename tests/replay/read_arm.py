@@ -132,10 +132,9 @@ async def _failed_operation(exchange: Exchange) -> Said:
         return Answer(202, {"Azure-AsyncOperation": exchange.url})
 
     transport = RecordedTransport(answer)
-    client: AsyncPipelineClient[Any, Any] = AsyncPipelineClient(
-        PUBLIC.resource_manager, policies=[], transport=transport
-    )
-    begun = await client._pipeline.run(HttpRequest("PUT", f"{PUBLIC.resource_manager}{STAND_IN}", headers=_REQUEST_ID))
+    host = PUBLIC.resource_manager
+    client: AsyncPipelineClient[Any, Any] = AsyncPipelineClient(host, policies=[], transport=transport)
+    begun = await client._pipeline.run(HttpRequest("PUT", f"{host}{STAND_IN}", headers=_REQUEST_ID))
     poller: AsyncLROPoller[Any] = AsyncLROPoller(client, begun, lambda found: found, AsyncARMPolling(0))
     try:
         await poller.result()

@@ -49,7 +49,7 @@ async def read_identity(exchange: Exchange) -> Said:
     """Read one answer of the managed identity endpoint."""
     transport = RecordedTransport(lambda _: Answer(exchange.status, exchange.headers, exchange.body))
     with _no_app_service():
-        if exchange.path.endswith("/msi/token"):
+        if exchange.path.lower().rstrip("/").endswith("/msi/token"):
             os.environ |= dict(zip(_APP_SERVICE, (exchange.url.partition("?")[0], "recorded"), strict=True))
         identity = Credentials(make_settings(), transport).identity(APPLICATION)
         try:

@@ -14,6 +14,7 @@ from tests.replay.verdicts import Said, describe, not_ours, read, wrong_with
 _HOST: Final = "https://recorded.table.core.windows.net"
 _ENTITY: Final[dict[str, Any]] = {"PartitionKey": "recorded", "RowKey": "recorded"}
 _MADE: Final = Answer(201, {"Content-Type": "application/json"}, {"TableName": "state"})
+_TABLE: Final = re.compile(r"/(?!Tables$)\w+")
 _INNER: Final = re.compile(r"HTTP/1\.1 (\d{3})")
 _INNER_CODE: Final = re.compile(r'"code":\s*"(\w+)"')
 
@@ -49,26 +50,15 @@ async def read_tables(exchange: Exchange) -> Said:
 
 
 def _operation(exchange: Exchange) -> Callable[[Tables], Awaitable[str]] | None:
-    one = re.search(r"\(PartitionKey=", exchange.path) is not None
-    many = exchange.path.endswith("()")
-    match exchange.method:
-        case "POST" if exchange.path == "/Tables":
-            return _create_table
-        case "POST" if exchange.path == "/$batch":
-            return _transact
-        case "POST" if not one and not many and exchange.path.count("/") == 1:
-            return _create
-        case "GET" if one:
-            return _read
-        case "GET" if many or (exchange.path.count("/") == 1 and exchange.path != "/Tables" and not exchange.query):
-            return lambda tables: _query(tables, exchange)
-        case "PUT" if one:
-            return _replace if exchange.sent_headers.get("if-match", "*") != "*" else _upsert
-        case "PATCH" | "MERGE" if one:
-            return _replace
-        case "DELETE" if one:
-            return _delete
-    return None
+    """What the stores would have called."""
+    method = "PATCH" if exchange.method == "MERGE" else exchange.method
+    if method == "PUT" and exchange.sent_headers.get("if-match", "*") == "*":
+        method = "UPSERT"
+    path = exchange.path
+    if method == "GET" and (path.endswith("()") or (_TABLE.fullmatch(path) and not exchange.query)):
+        return lambda tables: _query(tables, exchange)
+    kind = "entity" if "(PartitionKey=" in path else "table" if _TABLE.fullmatch(path) else path
+    return _OPERATIONS.get((method, kind))
 
 
 async def _create_table(tables: Tables) -> str:
@@ -101,6 +91,18 @@ async def _delete(tables: Tables) -> str:
 
 async def _transact(tables: Tables) -> str:
     return f"{len(await tables.transact('state', [creating(_ENTITY)], 'replaying'))} changes"
+
+
+_OPERATIONS: Final[dict[tuple[str, str], Callable[[Tables], Awaitable[str]]]] = {
+    ("POST", "/Tables"): _create_table,
+    ("POST", "/$batch"): _transact,
+    ("POST", "table"): _create,
+    ("GET", "entity"): _read,
+    ("UPSERT", "entity"): _upsert,
+    ("PUT", "entity"): _replace,
+    ("PATCH", "entity"): _replace,
+    ("DELETE", "entity"): _delete,
+}
 
 
 async def _query(tables: Tables, exchange: Exchange) -> str:

@@ -55,7 +55,7 @@ class Report:
         return [each for each in self.lines if each.unexplained]
 
     def summary(self) -> str:
-        """The last line. Every exchange is alike, differs or is not covered; those that the app reads are counted too."""
+        """The last line. Every exchange is alike, differs or is not covered; what the app reads is counted apart."""
         read = sum(each.reading.verdict is Verdict.READ for each in self.lines)
         differ = sum(each.differs for each in self.lines)
         alike = sum(each.likeness.verdict is Verdict.ALIKE and not each.differs for each in self.lines)
@@ -80,9 +80,8 @@ def replay(folder: Path) -> Iterator[Line]:
 def _replay(stage: Stage, exchange: Exchange) -> Line:
     service = service_of(exchange)
     place = template(service, exchange.url) or "/"
-    title = (
-        f"{exchange.file} #{exchange.number}: {service}, {exchange.method} {place}, {exchange.status or 'no status'}"
-    )
+    asked = f"{service}, {exchange.method} {place}, {exchange.status or 'no status'}"
+    title = f"{exchange.file} #{exchange.number}: {asked}"
     try:
         reading = asyncio.run(read_answer(exchange))
         sending = compare_request(exchange, reading.sent)

@@ -7,12 +7,14 @@ import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import httpx
 
 from local import names
+from local.entra.tokens import TokenIssuer
 from local.run import LocalWorld
 from local.world import RoleAssignment, World
 from tests.replay.recordings import TENANT, Exchange
@@ -69,17 +71,11 @@ class Stage:
 
     def token(self, audience: str, *, tenant: str = TENANT, lifetime: int = 3600) -> str:
         """A token of the administrator."""
-        from datetime import timedelta
-
-        from local.entra.tokens import TokenIssuer
-
         claims = {"oid": ADMINISTRATOR, "sub": ADMINISTRATOR, "appid": str(uuid.UUID(int=1)), "idtyp": "app"}
 
         def issue(world: World) -> str:
-            issuer = TokenIssuer(world)
-            return issuer.issue(
-                tenant_id=tenant, audience=audience, claims=claims, lifetime=timedelta(seconds=lifetime)
-            )
+            lasting = timedelta(seconds=lifetime)
+            return TokenIssuer(world).issue(tenant_id=tenant, audience=audience, claims=claims, lifetime=lasting)
 
         return self.change(issue)
 
@@ -129,7 +125,7 @@ def nearest(version: str, known: tuple[str, ...]) -> str:
     plain = version.partition("-preview")[0]
     if plain in known:
         return plain
-    return next((each for each in sorted(known) if each >= plain), sorted(known)[-1])
+    return next((each for each in sorted(known) if each >= plain), max(known))
 
 
 PROVIDER: Final = names.PROVIDER_TENANT_ID

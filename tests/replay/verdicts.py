@@ -59,13 +59,8 @@ def describe(error: CrossKeyError) -> str:
 def wrong_with(error: CrossKeyError, exchange: Exchange) -> list[str]:
     """Where an error of ours does not say what the recorded refusal says."""
     status = exchange.status
-    if status == 429:
-        wanted = _delay(exchange)
-        if isinstance(error, Throttled):
-            return [] if error.retry_after == wanted else [f"it should wait {wanted}"]
-        return ["it should be Throttled"]
-    if status == 408 or status in {500, 502, 503, 504}:
-        return [] if type(error) is Unavailable else ["it should be Unavailable"]
+    if status in {408, 429, 500, 502, 503, 504}:
+        return _wrong_with_outage(error, exchange)
     if status == 409 and isinstance(error, Unavailable) and "InProgress" in exchange.code:
         # Somebody else is changing it: that passes.
         return []
@@ -76,6 +71,15 @@ def wrong_with(error: CrossKeyError, exchange: Exchange) -> list[str]:
     found = (error.http_status, error.azure_code, error.inner_code)
     wanted_codes = (status, exchange.code or exchange.headers.get("x-ms-error-code", ""), exchange.inner_code)
     return [] if found == wanted_codes else [f"it should say {wanted_codes}"]
+
+
+def _wrong_with_outage(error: CrossKeyError, exchange: Exchange) -> list[str]:
+    if exchange.status != 429:
+        return [] if type(error) is Unavailable else ["it should be Unavailable"]
+    wanted = _delay(exchange)
+    if not isinstance(error, Throttled):
+        return ["it should be Throttled"]
+    return [] if error.retry_after == wanted else [f"it should wait {wanted}"]
 
 
 def _delay(exchange: Exchange) -> timedelta | None:

@@ -278,3 +278,18 @@ async def test_a_check_interrupted_at_any_call_is_made_good_by_the_next(how: How
         if interruption.struck is None:
             return
     raise AssertionError("a check never ran through")
+
+
+async def test_an_unfit_new_version_is_a_warning_and_everything_stays() -> None:
+    stage = await verified_key()
+    stage.world.clock.advance(timedelta(minutes=1))
+    newer = stage.world.vault.add_version(stage.vault, "cmk")
+    stage.world.vault.change(newer, operations=frozenset({"wrapKey"}))
+    checked = await stage.check()
+    assert checked.key.value.latest_version == stage.version.version
+    assert checked.key.value.health.state is HealthState.HEALTHY
+    assert checked.key.value.verification.state is VerificationState.VERIFIED
+    warning = next(check for check in checked.checks if check.check == "newVersion")
+    assert warning.reason is Reason.NEW_VERSION_UNUSABLE
+    assert str(newer.version) in warning.detail
+    assert stage.announced().count("KeyAccessLost") == 0
