@@ -1,6 +1,6 @@
 """Everything the use cases work with, joined once per worker process by `bootstrap`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from shared.ports import (
     Clock,
@@ -15,11 +15,12 @@ from shared.ports import (
 from shared.settings import Settings
 from shared.single_flight import SingleFlight
 from shared.stores import ClaimStore, FleetStore, StateStore, TimelineStore
+from shared.wake_ups import WakeUps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """The ports, the settings, and the one piece of in-process memory: which timelines are being drained here."""
+    """The ports, the settings, and the process's memory: which timelines are drained here, and woken."""
 
     settings: Settings
     state: StateStore
@@ -35,3 +36,4 @@ class Bundle:
     clock: Clock
     randomness: Randomness
     drains: SingleFlight
+    wakes: WakeUps = field(default_factory=WakeUps)

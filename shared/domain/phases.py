@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from shared.domain.model import REVOKED_STATES, Customer, HealthState, Key, Resource, ResourceState
+from shared.domain.model import REVOKED_STATES, Customer, HealthState, Key, Resource, ResourceState, VerificationState
 
 
 class Phase(StrEnum):
@@ -23,6 +23,12 @@ TROUBLED = frozenset(
 WELL = frozenset({HealthState.HEALTHY, HealthState.EXPIRING})
 
 
+def _is_troubled(key: Key) -> bool:
+    """A key that is not well, or that passed its checks once and does not any more."""
+    unfit = key.latest_version is not None and key.verification.state is VerificationState.FAILED
+    return key.health.state not in WELL or unfit or key.attention is not None
+
+
 def customer_phase(customer: Customer, keys: Iterable[Key], resources: Iterable[Resource]) -> Phase:
     """Derive the phase. `revoked` means that a key that resources depend on was revoked by the customer."""
     keys = list(keys)
@@ -36,7 +42,7 @@ def customer_phase(customer: Customer, keys: Iterable[Key], resources: Iterable[
         return Phase.REVOKED
     troubled = (
         customer.attention is not None
-        or any(key.health.state not in WELL or key.attention is not None for key in keys)
+        or any(_is_troubled(key) for key in keys)
         or any(resource.state in TROUBLED or resource.attention is not None for resource in resources)
     )
     return Phase.DEGRADED if troubled else Phase.ACTIVE

@@ -57,8 +57,14 @@ def partition_prefix(customer_id: str) -> str:
     return hashlib.sha256(customer_id.encode()).hexdigest()[:2]
 
 
-def probe_is_due(customer_id: str, key: str, now: datetime) -> bool:
-    """Whether this sweep is the key's one of the hour: every key has its own slot, so the load is even."""
+def probe_is_due(customer_id: str, key: str, *, since: datetime | None, now: datetime) -> bool:
+    """Whether the key's slot of the hour came up after the last sweep, at `since`: however far apart sweeps are.
+
+    Every key has its own slot, so that the load is even.
+    """
     slots = PROBE_INTERVAL // SWEEP_INTERVAL
-    slot = int(hashlib.sha256(f"{customer_id}/{key}".encode()).hexdigest(), 16) % slots
-    return int(now.timestamp() // SWEEP_INTERVAL.total_seconds()) % slots == slot
+    wanted = int(hashlib.sha256(f"{customer_id}/{key}".encode()).hexdigest(), 16) % slots
+    length = SWEEP_INTERVAL.total_seconds()
+    present = int(now.timestamp() // length)
+    first = present if since is None else int(since.timestamp() // length) + 1
+    return any(slot % slots == wanted for slot in range(max(first, present - slots + 1), present + 1))

@@ -13,7 +13,7 @@ from shared.domain.findings import CheckResult
 from shared.domain.key_checks import judge_newer_version, run_checks
 from shared.domain.key_health import KeyPlan, decide_key
 from shared.domain.look import Look, owns_key
-from shared.domain.model import Customer, Key, OwnershipState
+from shared.domain.model import Customer, Key, OwnershipState, Resource, ResourceState
 from shared.domain.reasons import Reason
 from shared.domain.work import WorkKind
 from shared.services.commits import commit, enqueue, enqueue_all, repeat_lost_races
@@ -91,7 +91,7 @@ async def _claim_if_proven(bundle: Bundle, look: Look) -> bool:
 
 async def _follow_up(bundle: Bundle, customer: Customer, key: Key, plan: KeyPlan, *, origin: Origin) -> None:
     if plan.moves_resources:
-        await queue_resources(bundle, key, origin=origin)
+        await queue_resources(bundle, key, origin=origin, settled=False)
     if plan.look_again_after is not None and plan.steps:
         await enqueue(
             bundle, WorkKind.CHECK_KEY, key.customer_id, key.name, origin=origin, delay=plan.look_again_after + MARGIN
@@ -101,8 +101,22 @@ async def _follow_up(bundle: Bundle, customer: Customer, key: Key, plan: KeyPlan
         await enqueue(bundle, WorkKind.CHECK_CUSTOMER, key.customer_id, origin=origin)
 
 
-async def queue_resources(bundle: Bundle, key: Key, *, origin: Origin) -> None:
-    """Queue a look at every live resource of a key."""
+async def queue_resources(bundle: Bundle, key: Key, *, origin: Origin, settled: bool = True) -> None:
+    """Queue a look at every live resource of a key; without those `settled` on the version they should be on."""
     resources = [stored.value for stored in await bundle.state.read_resources(key.customer_id)]
-    names = [resource.name for resource in resources if resource.key == key.name and resource.is_live]
+    names = [
+        resource.name
+        for resource in resources
+        if resource.key == key.name and resource.is_live and (settled or not _is_settled(resource, key))
+    ]
     await enqueue_all(bundle, WorkKind.RECONCILE_RESOURCE, key.customer_id, names, origin=origin)
+
+
+def _is_settled(resource: Resource, key: Key) -> bool:
+    observed = resource.observed
+    return (
+        resource.state is ResourceState.PROTECTED
+        and observed is not None
+        and observed.version_in_use == key.target_version
+        and all(finding.reason is not Reason.KEY_NOT_READY for finding in resource.findings)
+    )

@@ -33,9 +33,22 @@ async def commit[T: StateRow](
     """Create or replace a row. `wakes` false when another commit of the same run follows. Raises `StaleWrite`."""
     entry = Entry(type=entry_type, data=data, origin=origin)
     stored = await bundle.state.commit(value, entry, previous=previous, now=bundle.clock.now())
+    log_event(Event.COMMITTED, customer_id=value.customer_id, row=value.row, entry=entry_type.value)
     if wakes:
-        await enqueue(bundle, WorkKind.DRAIN_TIMELINE, value.customer_id, origin=origin)
+        await wake_drainer(bundle, value.customer_id, origin=origin)
     return stored
+
+
+async def wake_drainer(bundle: Bundle, customer_id: str, *, origin: Origin) -> None:
+    """See to it that the customer's timeline is drained soon."""
+    delay = bundle.wakes.delay(customer_id, bundle.clock.now())
+    if delay is None:
+        return
+    try:
+        await enqueue(bundle, WorkKind.DRAIN_TIMELINE, customer_id, origin=origin, delay=delay)
+    except BaseException:
+        bundle.wakes.forget(customer_id)
+        raise
 
 
 async def remove[T: StateRow](
@@ -44,7 +57,7 @@ async def remove[T: StateRow](
     """Delete a row. Raises `StaleWrite`."""
     entry = Entry(type=entry_type, data=data, origin=origin)
     await bundle.state.remove(previous, entry, now=bundle.clock.now())
-    await enqueue(bundle, WorkKind.DRAIN_TIMELINE, previous.value.customer_id, origin=origin)
+    await wake_drainer(bundle, previous.value.customer_id, origin=origin)
 
 
 async def enqueue(

@@ -127,9 +127,11 @@ async def confirm_consent(bundle: Bundle, customer_id: str, *, origin: Origin) -
     stored = await find_customer(bundle, customer_id)
     customer = stored.value
     seen = await _observe_consent(bundle, customer)
-    if seen is not None and seen is not customer.consent.state:
-        consent = Consent(state=seen, since=bundle.clock.now(), link_id=customer.consent.link_id)
-        changed = replace(customer, consent=consent)
+    if seen is not None and (seen is not customer.consent.state or customer.attention is not None):
+        since = customer.consent.since if seen is customer.consent.state else bundle.clock.now()
+        consent = Consent(state=seen, since=since, link_id=customer.consent.link_id)
+        # That this work is done again is what a person was called for.
+        changed = replace(customer, consent=consent, attention=None)
         data = {"consent": seen.value, "application": customer.application}
         stored = await commit(bundle, changed, Record.CONSENT_OBSERVED, data, previous=stored, origin=origin)
     await welcome_customer(bundle, stored, origin=origin)

@@ -15,6 +15,7 @@ from shared.errors import CrossKeyError, StaleWrite
 from shared.ports import Announcement
 from shared.services.summaries import summarise_customer
 from shared.stores import StoredHead
+from shared.telemetry import Event, log_event
 
 BATCH = 99
 LEASE = timedelta(seconds=30)
@@ -91,6 +92,7 @@ async def _finish(
     try:
         if announcements:
             await bundle.notifications.publish(announcements)
+            log_event(Event.ANNOUNCED, customer_id=customer_id, events=len(announcements))
     except CrossKeyError:
         # Nobody need wait for the lease: whoever comes next announces this batch first.
         await bundle.timeline.write_head(

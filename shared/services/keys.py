@@ -89,6 +89,8 @@ async def _put_once(bundle: Bundle, key: Key, *, if_match: str | None, origin: O
     if changed == stored.value:
         return stored, False
     stored = await commit(bundle, changed, Record.KEY_CHANGED, _data(changed), previous=stored, origin=origin)
+    # Another version may have to be proven first; resources that can move already need not wait for that.
+    await enqueue(bundle, WorkKind.CHECK_KEY, changed.customer_id, changed.name, origin=origin)
     await queue_resources(bundle, changed, origin=origin)
     return stored, False
 

@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from shared.bundle import Bundle
 from shared.domain.entries import Origin, Record
@@ -60,7 +61,9 @@ async def sweep_range(bundle: Bundle, range_id: str, *, origin: Origin) -> Sweep
     tally = _Tally()
     async for customer_id, rows in bundle.state.read_range(part.first, part.last):
         await _take_in(bundle, customer_id, rows, tally, origin=origin)
-    health = await _check_keys(bundle, tally.keys, origin=origin)
+    last = next((row for row in await bundle.fleet.read_sweeps() if row.range_id == range_id), None)
+    since = None if last is None else last.finished_at
+    health = await _check_keys(bundle, tally.keys, since=since, origin=origin)
     tally.queued += await queue_differing(bundle, tally.converged, origin=origin)
     await _free_orphaned_claims(bundle, part, tally)
     row = SweepRow(
@@ -90,7 +93,8 @@ async def _take_in(bundle: Bundle, customer_id: str, rows: CustomerRows, tally: 
     keys = {stored.value.name: stored for stored in rows.keys}
     tally.keys.extend(stored.value for stored in rows.keys)
     unwelcomed = customer.onboarded_at is None and any(key.value.latest_version for key in rows.keys)
-    if customer.consent.state is not ConsentState.GRANTED or unwelcomed:
+    mended = customer.attention is not None and not rows.outbox
+    if customer.consent.state is not ConsentState.GRANTED or unwelcomed or mended:
         tally.queued += 1
         await enqueue(bundle, WorkKind.CHECK_CUSTOMER, customer_id, origin=origin)
     for stored in rows.resources:
@@ -111,13 +115,13 @@ async def _take_in(bundle: Bundle, customer_id: str, rows: CustomerRows, tally: 
     await _remove_finished(bundle, rows, origin=origin)
 
 
-async def _check_keys(bundle: Bundle, keys: Iterable[Key], *, origin: Origin) -> Counter[str]:
+async def _check_keys(bundle: Bundle, keys: Iterable[Key], *, since: datetime | None, origin: Origin) -> Counter[str]:
     gate = asyncio.Semaphore(KEYS_AT_ONCE)
     health: Counter[str] = Counter()
 
     async def check(key: Key) -> None:
         async with gate:
-            due = probe_is_due(key.customer_id, key.name, bundle.clock.now())
+            due = probe_is_due(key.customer_id, key.name, since=since, now=bundle.clock.now())
             try:
                 checked = await check_key(bundle, key.customer_id, key.name, origin=origin, thorough=due)
             except NotFound:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from shared.bundle import Bundle
+from shared.domain.model import HealthState
 from shared.domain.sweeping import SWEEP_INTERVAL
 from shared.domain.work import MAX_ATTEMPTS, WorkItem, WorkKind, backoff
 from shared.errors import CrossKeyError, NotFound, StaleWrite, Unavailable
@@ -20,6 +21,7 @@ from shared.services.sweep import sweep_range
 from shared.telemetry import Event, log_event
 
 SHORT_DELAY = timedelta(seconds=2)
+LOOKS_AT_AN_OUTAGE = 5
 ELSEWHERE = (DrainedElsewhere, WorkedElsewhere)
 
 
@@ -92,7 +94,11 @@ async def _check_customer(bundle: Bundle, item: WorkItem) -> timedelta | None:
 
 async def _check_key(bundle: Bundle, item: WorkItem) -> timedelta | None:
     checked = await check_key(bundle, item.customer_id, item.name, origin=item.origin)
-    return PROPAGATION_DELAY if checked.waits_for_role else None
+    if checked.waits_for_role:
+        return PROPAGATION_DELAY
+    # What woke us is not forgotten because the vault did not answer just now; later the sweep takes over.
+    unseen = checked.key.value.health.state is HealthState.UNOBSERVABLE
+    return backoff(item.attempt) if unseen and item.attempt < LOOKS_AT_AN_OUTAGE else None
 
 
 async def _reconcile(bundle: Bundle, item: WorkItem) -> timedelta | None:

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any, Final
 
 from local.resource_manager.service import ResourceManagerService
+from local.roles import ROLES_BY_DEFINITION_ID
 from local.seed import put_identity
 from local.world import AccessPolicy, EventSubscription, Firewall, ManagedIdentity, Vault, World
 from shared.adapters.account_documents import body as update_body
 from tests.replay.accounts import allow_identities, put_account, put_keys_and_identities
+from tests.replay.explained import NotCovered
 from tests.replay.read_arm import IDENTITY, STAND_IN, present, update_like
 from tests.replay.recordings import TENANT, Exchange
 from tests.replay.stage import Stage
@@ -142,6 +144,14 @@ def _get_identity(stage: Stage, exchange: Exchange, token: str) -> Any:
         stage.change(lambda world: put_identity(world, ManagedIdentity(exchange.path, _SOMEBODY, _SOMEBODY, TENANT)))
 
 
+def _create_role_assignment(stage: Stage, exchange: Exchange, token: str) -> Any:
+    del stage, token
+    properties = (exchange.sent_body or {}).get("properties") or {}
+    if str(properties.get("roleDefinitionId")).rpartition("/")[2] not in ROLES_BY_DEFINITION_ID:
+        raise NotCovered("other roles")
+    return exchange.sent_body
+
+
 def _get_operation(stage: Stage, exchange: Exchange, token: str) -> Any:
     del token
     body = exchange.body if isinstance(exchange.body, dict) else {}
@@ -204,6 +214,7 @@ PREPARE: Final[dict[str, Callable[[Stage, Exchange, str], Any]]] = {
     "StorageAccounts.Delete": _delete_account,
     "EncryptionScopes.List": _list_scopes,
     "StorageAccounts.GetOperation": _poll,
+    "RoleAssignments.Create": _create_role_assignment,
     "UserAssignedIdentities.Get": _get_identity,
     "StorageAccounts.List": _list_accounts,
     "StorageAccounts.ListByResourceGroup": _list_accounts,

@@ -1,22 +1,23 @@
 """Event Grid: what a topic answers to our notifications, and what a delivery tells us of a key."""
 
+import json
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from shared.adapters.notifications import EventGridTopic
-from shared.domain.entries import Origin
 from shared.domain.identifiers import KeyIdentifier, MalformedIdentifier
 from shared.errors import CrossKeyError
 from shared.ports import Announcement
-from shared.services import key_events
-from shared.stores import Claim
-from tests.fakes import START, make_world
+from tests.fakes import make_world
 from tests.replay.answering import Answer, AnyCredential, RecordedTransport
 from tests.replay.recordings import Exchange
-from tests.replay.verdicts import Said, describe, not_ours, read, wrong_with
+from tests.replay.verdicts import Said, describe, read, wrong_with
+from tests.unit.handlers.api_client import make_api
+from tests.unit.handlers.deliveries import WEBHOOK, looks, own_key, secret
 
 _TOPIC: Final = "https://recorded.westeurope-1.eventgrid.azure.net/api/events"
-_ORIGIN: Final = Origin(request_id="recorded", cause="recorded", actor="key-vault")
 _KEYS: Final = "Microsoft.KeyVault.Key"
 
 
@@ -40,31 +41,41 @@ async def read_topic(exchange: Exchange) -> Said:
 
 
 async def read_delivery(exchange: Exchange) -> Said:
-    """Read the events of a delivery as the trigger does; every key in them is registered here."""
-    if exchange.method == "OPTIONS":
-        return not_ours("the Functions host answers the handshake")
-    events = exchange.sent_body if isinstance(exchange.sent_body, list) else [exchange.sent_body]
-    outcomes: list[str] = []
-    wrong: list[str] = []
-    for event in events:
-        kind = str(event.get("eventType") or event.get("type") or "")
-        if "subscription" in kind.lower():
-            return not_ours("the Functions host answers the handshake")
-        outcome = await _note(kind, event.get("data"))
-        outcomes.append(outcome)
-        wanted = key_events.QUEUED if kind.startswith(_KEYS) else key_events.UNKNOWN_TYPE
-        wrong += [] if outcome == wanted else [f"{kind} should be {wanted}"]
-    return read(", ".join(outcomes), [], wrong)
-
-
-async def _note(kind: str, data: Any) -> str:
-    world = make_world()
-    members = {str(name).strip().lower(): value for name, value in data.items()} if isinstance(data, dict) else {}
+    """Deliver what was delivered to the app's own webhook, where every key in it is registered."""
+    api = make_api(make_world())
     try:
-        key = KeyIdentifier.parse(str(members.get("id")).strip())
-    except MalformedIdentifier:
-        key = None
-    if key is not None:
-        claim = Claim(kind="key", identifier=key.claim, customer_id="recorded", row="key:cmk", claimed_at=START)
-        await world.claims.claim(claim)
-    return await key_events.note_key_event(world.bundle, kind, data, event_id="recorded", origin=_ORIGIN)
+        for key in _keys(exchange.sent_body):
+            await own_key(api, key=key)
+        sent = {name: value for name, value in exchange.sent_headers.items() if name.startswith(("aeg-", "webhook-"))}
+        content = None if exchange.sent_body is None else json.dumps(exchange.sent_body)
+        headers = {**sent, **secret(api)}
+        answer = await api.client.request(exchange.method, WEBHOOK, content=content, headers=headers)
+    finally:
+        await api.client.aclose()
+    if exchange.method == "OPTIONS":
+        wanted = [name for name in exchange.headers if name.startswith("webhook-")]
+        wrong = [f"header {name} is missing" for name in wanted if name not in answer.headers]
+        return read("the handshake is answered", [], wrong + _wrong_status(answer.status_code))
+    if exchange.body is not None:
+        right = answer.content and answer.json() == exchange.body
+        return read("the handshake is answered", [], [] if right else ["the answer is another"])
+    looked = {name for _, name in looks(api)}
+    wanted = ["primary"] if any(True for _ in _keys(exchange.sent_body)) else []
+    wrong = [] if [*looked] == wanted else [f"the looks should be at {wanted}"]
+    told = "a look at the key is queued" if looked else "accepted; it is not about a key"
+    return read(told, [], wrong + _wrong_status(answer.status_code))
+
+
+def _wrong_status(status: int) -> list[str]:
+    return [] if status == 200 else [f"the answer has status {status}"]
+
+
+def _keys(body: Any) -> Iterator[KeyIdentifier]:
+    """The keys that the events of a delivery are about."""
+    for event in body if isinstance(body, list) else [body]:
+        kind = str(event.get("eventType") or event.get("type") or "") if isinstance(event, dict) else ""
+        if not kind.startswith(_KEYS):
+            continue
+        members = {str(name).strip().lower(): value for name, value in (event.get("data") or {}).items()}
+        with suppress(MalformedIdentifier):
+            yield KeyIdentifier.parse(str(members.get("id")).strip())

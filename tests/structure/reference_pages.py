@@ -15,9 +15,11 @@ from handlers.api import problems
 from local.entra import service as entra
 from local.event_grid import service as event_grid
 from local.key_vault import service as key_vault
+from local.key_vault.handlers import ROUTES as KEY_VAULT_ROUTES
 from local.resource_manager import routes as resource_manager
 from shared import errors
 from shared.domain import entries, reasons
+from tests.replay import explained as replay
 from tests.structure.project import ROOT, production_code
 
 BEGIN = "<!-- written by ./dev docs -->"
@@ -87,7 +89,7 @@ def local_operation_table() -> str:
     """One row for each operation that the local Azure imitates."""
     served = [
         *(("Resource Manager", route.operation, ", ".join(route.versions)) for route in resource_manager.ROUTES),
-        *(("Key Vault", route.operation, ", ".join(key_vault.API_VERSIONS)) for route in key_vault.ROUTES),
+        *(("Key Vault", route.operation, ", ".join(key_vault.API_VERSIONS)) for route in KEY_VAULT_ROUTES),
         *(("Microsoft Entra", operation, "") for _, _, operation in entra.ROUTES),
         ("Event Grid", "PublishEvents", event_grid.API_VERSION),
     ]
@@ -95,11 +97,25 @@ def local_operation_table() -> str:
     return _table(("service", "operation", "api-versions"), rows)
 
 
+def not_covered_table() -> str:
+    """One row for each kind of recording that the local Azure does not answer."""
+    return _table(
+        ("recorded", "why it is not replayed"), sorted(replay.NOT_COVERED.items(), key=lambda row: row[0].lower())
+    )
+
+
+def explained_table() -> str:
+    """One row for each known difference from recorded answers."""
+    return _table(
+        ("service", "what differs", "why"), ((each.service, each.what, each.reason) for each in replay.EXPLAINED)
+    )
+
+
 PAGES = {
     ROOT / "docs" / "reasons.md": (reason_table,),
     ROOT / "docs" / "errors.md": (error_table, problem_table, narrower_table),
     ROOT / "docs" / "notifications.md": (notification_table, record_table),
-    ROOT / "docs" / "local-azure.md": (local_operation_table,),
+    ROOT / "docs" / "local-azure.md": (local_operation_table, explained_table, not_covered_table),
 }
 
 

@@ -135,7 +135,7 @@ def test_an_interpreter_that_was_named_is_not_replaced_by_another(checkout: Chec
 
 def test_help_names_every_sub_command_and_needs_no_set_up(checkout: Checkout) -> None:
     answer = checkout.dev("help")
-    for command in ("demo", "start", "token", "test", "check", "setup", "docs", "lock"):
+    for command in ("demo", "start", "token", "test", "replay", "check", "setup", "docs", "lock"):
         assert f"./dev {command} " in answer.stdout
     assert checkout.calls == ""
     assert checkout.dev("nonsense").returncode == 2

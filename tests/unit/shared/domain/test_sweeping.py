@@ -68,8 +68,20 @@ def test_what_is_no_range_is_refused(text: str) -> None:
     st.datetimes(datetime(2026, 1, 1), datetime(2030, 1, 1)).map(lambda at: at.replace(tzinfo=UTC)),  # noqa: DTZ001 - Hypothesis wants naive bounds
 )
 def test_a_key_is_probed_in_one_sweep_of_any_hour(customer_id: str, start: datetime) -> None:
-    sweeps = [start + SWEEP_INTERVAL * number for number in range(PROBE_INTERVAL // SWEEP_INTERVAL)]
-    assert sum(probe_is_due(customer_id, "primary", at) for at in sweeps) == 1
+    assert len(probes(customer_id, start, SWEEP_INTERVAL)) == 1
+
+
+@pytest.mark.parametrize("minutes", [1, 5, 7, 10, 20, 60])
+def test_a_key_is_probed_once_an_hour_however_often_the_fleet_is_swept(minutes: int) -> None:
+    start = datetime(2026, 11, 22, 0, 3, tzinfo=UTC)
+    due = [len(probes(f"customer-{number}", start, timedelta(minutes=minutes))) for number in range(200)]
+    assert set(due) <= {1, 2} if minutes == 7 else set(due) == {1}
+
+
+def probes(customer_id: str, start: datetime, interval: timedelta) -> list[datetime]:
+    """When a key is probed within an hour, swept at an interval, after a sweep at `start`."""
+    sweeps = [start + interval * number for number in range(1, -(-PROBE_INTERVAL // interval) + 1)]
+    return [at for at in sweeps if probe_is_due(customer_id, "primary", since=at - interval, now=at)]
 
 
 def test_the_probes_of_a_fleet_are_spread_over_the_hour() -> None:
@@ -78,7 +90,7 @@ def test_the_probes_of_a_fleet_are_spread_over_the_hour() -> None:
         slot
         for slot in range(12)
         for number in range(1200)
-        if probe_is_due(f"customer-{number}", "primary", start + timedelta(minutes=5 * slot))
+        if probe_is_due(f"customer-{number}", "primary", since=None, now=start + timedelta(minutes=5 * slot))
     )
     assert due.total() == 1200
     assert max(due.values()) < 2 * min(due.values())

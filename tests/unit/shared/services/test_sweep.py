@@ -57,7 +57,7 @@ async def test_a_converged_fleet_is_swept_without_a_write_but_the_ranges_row() -
     assert not world.timeline.calls
     assert dict(world.accounts.calls) == {"read_subscription": 1}
     assert world.fleet.calls["write_sweep"] == 1
-    assert set(world.fleet.calls) <= {"write_sweep", "read_pace"}
+    assert set(world.fleet.calls) <= {"write_sweep", "read_sweeps", "read_pace"}
 
 
 async def test_a_sweep_leaves_one_row_with_what_it_saw() -> None:
