@@ -20,8 +20,8 @@ from local import names
 from local.actors import Administrator, NotReached, Portal
 from local.child import ChildFailed
 from local.client import ControlClient, ControlRefused
+from local.demo.script import STEPS
 from local.demo.stage import CONTOSO_TENANT, VAULT, Facts, NotAsExpected, Stage
-from local.demo.steps import STEPS
 from local.run import LocalWorld
 
 FAILURES = (NotAsExpected, NotReached, ControlRefused, httpx.HTTPError, KeyError)

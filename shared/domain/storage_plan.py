@@ -25,7 +25,7 @@ from shared.domain.entries import Notification, Record
 from shared.domain.findings import Finding
 from shared.domain.model import DriftPolicy, Resource, ResourceState, Rotation
 from shared.domain.reasons import Reason
-from shared.domain.storage_drift import drift, identity_added, moved_by_hand, recent_repairs, repair
+from shared.domain.storage_drift import drift, identity_added, moved_by_hand, repair
 from shared.domain.storage_situation import (
     Plan,
     Situation,
@@ -136,8 +136,8 @@ def _take_back(situation: Situation, wish: Protect, seen: ObservedAccount) -> Pl
     match resource.state:
         case ResourceState.PROTECTED:
             return drift(situation, seen, f"Found {seen.current_key or seen.key_source}.")
-        case ResourceState.FAILED if lost:
-            # It was ours when an update was refused, and somebody moved it since.
+        case ResourceState.FAILED | ResourceState.APPLYING | ResourceState.BLOCKED if lost:
+            # It was ours when an update was refused or cut short, and somebody moved it since.
             return drift(situation, seen, f"Found {seen.current_key or seen.key_source}.")
         case ResourceState.DRIFTED:
             return repair(situation, wish, seen, _encryption(wish))
@@ -150,8 +150,9 @@ def _encrypt(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan
     if not wish.ready:
         return _settle(situation, seen, ResourceState.BLOCKED, _findings(wish))
     on_another = uses_vault(seen) and not uses_same_key(seen, wish.key)
-    # Only a repair that was begun goes on: what was never ours is not taken over, even halfway through.
-    repairing = bool(recent_repairs(resource, situation.now)) and resource.drift_policy is DriftPolicy.REPAIR
+    # Only a repair that was begun goes on, however long it was held up (a revoked key, a lock): what was never ours
+    # is not taken over, even halfway through.
+    repairing = bool(resource.repairs) and resource.drift_policy is DriftPolicy.REPAIR
     if on_another and not repairing:
         finding = Finding(Reason.ANOTHER_KEY_IN_USE, f"{seen.current_key or seen.vault_uri}.")
         return _settle(situation, seen, ResourceState.BLOCKED, (finding,))
@@ -159,7 +160,14 @@ def _encrypt(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan
     added = identity_added(resource, wish, seen)
     if resource.state in (ResourceState.APPLYING, ResourceState.FAILED) and added == resource.identity_added:
         return Plan(resource=resource, update=update, proof=proof)
-    applying = replace(resource, state=ResourceState.APPLYING, identity_added=added, findings=())
+    applying = replace(
+        resource,
+        state=ResourceState.APPLYING,
+        identity_added=added,
+        findings=(),
+        observed=observe(seen),
+        observed_at=situation.now,
+    )
     return Plan(resource=applying, entry=Record.RESOURCE_APPLYING, update=update, proof=proof)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from local.client import ControlClient
 from local.demo import play
-from local.demo.steps import STEPS
+from local.demo.script import STEPS
 from local.run import LocalWorld
 
 ROOT = Path(__file__).parents[2]

@@ -4,10 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.model import REVOKED_STATES, Attention, HealthState, KeyHealth, ResourceState
+from shared.domain.model import (
+    REVOKED_STATES,
+    Attention,
+    HealthState,
+    KeyHealth,
+    ResourceState,
+    Verification,
+    VerificationState,
+)
 from shared.domain.phases import TROUBLED, Phase, customer_phase
 from shared.domain.reasons import Reason
-from tests.unit.shared.domain.values import CUSTOMER, KEY, NOW, RESOURCE
+from tests.unit.shared.domain.values import CUSTOMER, KEY, NOW, RESOURCE, V1
 
 ACTIVE = replace(CUSTOMER, onboarded_at=NOW)
 HEALTHY = replace(KEY, health=KeyHealth(state=HealthState.HEALTHY))
@@ -56,6 +64,12 @@ def test_whatever_needs_a_person_degrades() -> None:
     assert customer_phase(replace(ACTIVE, attention=ATTENTION), [HEALTHY], [PROTECTED]) is Phase.DEGRADED
     assert customer_phase(ACTIVE, [replace(HEALTHY, attention=ATTENTION)], []) is Phase.DEGRADED
     assert customer_phase(ACTIVE, [HEALTHY], [replace(PROTECTED, attention=ATTENTION)]) is Phase.DEGRADED
+
+
+def test_a_key_that_passed_its_checks_once_and_does_not_any_more_degrades() -> None:
+    unfit = replace(HEALTHY, latest_version=V1, verification=Verification(state=VerificationState.FAILED))
+    assert customer_phase(ACTIVE, [unfit], [PROTECTED]) is Phase.DEGRADED
+    assert customer_phase(ACTIVE, [replace(unfit, latest_version=None)], [PROTECTED]) is Phase.ACTIVE
 
 
 def test_leaving_comes_before_everything_else() -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
@@ -63,25 +64,39 @@ def test_what_is_no_range_is_refused(text: str) -> None:
         SweepRange.parse(text)
 
 
-@given(
-    st.from_regex(r"[a-z0-9]{3,10}", fullmatch=True),
-    st.datetimes(datetime(2026, 1, 1), datetime(2030, 1, 1)).map(lambda at: at.replace(tzinfo=UTC)),  # noqa: DTZ001 - Hypothesis wants naive bounds
+start_times = st.datetimes(
+    datetime(2026, 1, 1),  # noqa: DTZ001 - Hypothesis wants naive bounds
+    datetime(2030, 1, 1),  # noqa: DTZ001 - see above
+    timezones=st.just(UTC),
 )
-def test_a_key_is_probed_in_one_sweep_of_any_hour(customer_id: str, start: datetime) -> None:
-    assert len(probes(customer_id, start, SWEEP_INTERVAL)) == 1
+names = st.from_regex(r"[a-z0-9]{3,10}", fullmatch=True)
+gaps = st.timedeltas(timedelta(seconds=1), timedelta(hours=3))
 
 
-@pytest.mark.parametrize("minutes", [1, 5, 7, 10, 20, 60])
-def test_a_key_is_probed_once_an_hour_however_often_the_fleet_is_swept(minutes: int) -> None:
-    start = datetime(2026, 11, 22, 0, 3, tzinfo=UTC)
-    due = [len(probes(f"customer-{number}", start, timedelta(minutes=minutes))) for number in range(200)]
-    assert set(due) <= {1, 2} if minutes == 7 else set(due) == {1}
+@given(names, start_times)
+def test_a_key_is_probed_in_one_of_the_sweeps_of_any_hour(customer_id: str, start: datetime) -> None:
+    times = [start + SWEEP_INTERVAL * number for number in range(PROBE_INTERVAL // SWEEP_INTERVAL + 1)]
+    due = [probe_is_due(customer_id, "primary", since=since, now=now) for since, now in pairwise(times)]
+    assert sum(due) == 1
 
 
-def probes(customer_id: str, start: datetime, interval: timedelta) -> list[datetime]:
-    """When a key is probed within an hour, swept at an interval, after a sweep at `start`."""
-    sweeps = [start + interval * number for number in range(1, -(-PROBE_INTERVAL // interval) + 1)]
-    return [at for at in sweeps if probe_is_due(customer_id, "primary", since=at - interval, now=at)]
+@given(names, start_times, st.lists(gaps, min_size=1, max_size=40))
+def test_no_slot_is_missed_or_probed_twice_however_irregular_the_sweeps_are(
+    customer_id: str, start: datetime, waits: list[timedelta]
+) -> None:
+    times = list(accumulate(waits, initial=start))
+    due = sum(probe_is_due(customer_id, "primary", since=since, now=now) for since, now in pairwise(times))
+    hours = (times[-1] - start) / PROBE_INTERVAL
+    assert due <= hours + 1
+    for since, now in pairwise(times):
+        if now - since >= PROBE_INTERVAL:
+            assert probe_is_due(customer_id, "primary", since=since, now=now)
+
+
+@given(names, start_times)
+def test_a_first_sweep_probes_only_the_keys_whose_slot_it_is(customer_id: str, start: datetime) -> None:
+    times = [start + SWEEP_INTERVAL * number for number in range(PROBE_INTERVAL // SWEEP_INTERVAL)]
+    assert sum(probe_is_due(customer_id, "primary", since=None, now=now) for now in times) == 1
 
 
 def test_the_probes_of_a_fleet_are_spread_over_the_hour() -> None:
@@ -90,7 +105,7 @@ def test_the_probes_of_a_fleet_are_spread_over_the_hour() -> None:
         slot
         for slot in range(12)
         for number in range(1200)
-        if probe_is_due(f"customer-{number}", "primary", since=None, now=start + timedelta(minutes=5 * slot))
+        if probe_is_due(f"customer-{number}", "primary", since=None, now=start + SWEEP_INTERVAL * slot)
     )
     assert due.total() == 1200
     assert max(due.values()) < 2 * min(due.values())
