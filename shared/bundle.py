@@ -1,6 +1,6 @@
 """Everything the use cases work with, joined once per worker process by `bootstrap`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from shared.ports import (
     Clock,
@@ -15,12 +15,11 @@ from shared.ports import (
 from shared.settings import Settings
 from shared.single_flight import SingleFlight
 from shared.stores import ClaimStore, FleetStore, StateStore, TimelineStore
-from shared.wake_ups import WakeUps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """The ports, the settings, and the process's memory: which timelines are drained here, and woken."""
+    """The ports, the settings, and the one piece of in-process memory: which timelines are being drained here."""
 
     settings: Settings
     state: StateStore
@@ -36,4 +35,3 @@ class Bundle:
     clock: Clock
     randomness: Randomness
     drains: SingleFlight
-    wakes: WakeUps = field(default_factory=WakeUps)

@@ -23,6 +23,10 @@ class SingleFlight:
         # A caller that is cancelled must not take the others' run with it.
         await asyncio.shield(waiting)
 
+    def is_waiting(self, key: str) -> bool:
+        """Whether a run is wanted that has not begun yet: it will see everything that was done by now."""
+        return key in self._waiting
+
     async def _after(self, key: str, before: asyncio.Task[None] | None, work: Callable[[], Awaitable[None]]) -> None:
         if before is not None:
             await asyncio.wait([before])

@@ -40,15 +40,9 @@ async def commit[T: StateRow](
 
 
 async def wake_drainer(bundle: Bundle, customer_id: str, *, origin: Origin) -> None:
-    """See to it that the customer's timeline is drained soon."""
-    delay = bundle.wakes.delay(customer_id, bundle.clock.now())
-    if delay is None:
-        return
-    try:
-        await enqueue(bundle, WorkKind.DRAIN_TIMELINE, customer_id, origin=origin, delay=delay)
-    except BaseException:
-        bundle.wakes.forget(customer_id)
-        raise
+    """See to it that the customer's timeline is drained; a drain that is waiting to begin here will see the commit."""
+    if not bundle.drains.is_waiting(customer_id):
+        await enqueue(bundle, WorkKind.DRAIN_TIMELINE, customer_id, origin=origin)
 
 
 async def remove[T: StateRow](

@@ -44,6 +44,9 @@ WHERE_ELSE = {
     "test_a_malformed_publication_is_refused_as_a_whole": "a publication is an array",
     "test_a_failed_long_running_operation_is_refused_though_its_status_is_200": "a failed poll is HTTP 200",
     "test_a_table_that_is_gone_is_not_an_empty_one": "a table that is gone is no missing row",
+    "test_a_key_version_that_was_left_out_stays_out_and_an_empty_one_stays_empty": "absent stays absent",
+    "test_identities_can_be_taken_off_although_the_key_needs_one": "identity None is accepted under a key",
+    "test_an_empty_encryption_identity_means_the_systems_identity": "an empty identity falls back to the system's",
     "test_an_update_is_never_repeated_by_the_pipeline": "an update is never repeated",
 }
 

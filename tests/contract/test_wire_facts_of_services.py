@@ -5,6 +5,7 @@ Where the local Azure has to know a fact as well, the test asks it.
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -15,7 +16,7 @@ from shared.domain.reasons import Reason
 from shared.errors import CredentialRefused, Refused, StaleWrite, Throttled
 from tests.contract.local import contoso
 from tests.contract.recorded import JSON, KEY, TENANT, WHO, refused, tables, vault
-from tests.fakes import make_settings
+from tests.fakes import APPLICATION, make_settings
 from tests.replay.answering import Answer, RecordedTransport, Sent
 from tests.running_world import RunningWorld
 
@@ -156,7 +157,7 @@ async def test_a_token_is_asked_for_with_an_assertion_of_the_recorded_fields() -
     assert form["client_assertion_type"] == "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
     assert form["scope"] == "https%3A%2F%2Fvault.azure.net%2F.default"
     assert form["client_assertion"] == "assertion"
-    assert "resource=api%3A%2F%2FAzureADTokenExchange" in transport.sent[0].url
+    assert "resource=api://AzureADTokenExchange" in unquote(transport.sent[0].url)
 
 
 @pytest.mark.parametrize(

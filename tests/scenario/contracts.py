@@ -112,7 +112,8 @@ def _pattern(template: str, parameters: tuple[Mapping[str, Any], ...]) -> re.Pat
 
 
 def _of_query(operation: Operation, query: str) -> Iterator[str]:
-    known = {each["name"] for each in operation.parameters if each.get("in") == "query"}
+    # A nextLink is the service's own; a client follows it as it is.
+    known = {"$skiptoken", *(each["name"] for each in operation.parameters if each.get("in") == "query")}
     for pair in query.split("&"):
         name = pair.partition("=")[0]
         if name and name not in known:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from local.actors import Administrator
-from local.demo.stage import CONTOSO_TENANT, TAGS, VAULT, Facts, Stage
 from local.demo.script import STEPS
+from local.demo.stage import CONTOSO_TENANT, TAGS, VAULT, Facts, Stage
 from local.demo.steps import EXPECTED_NOTIFICATIONS
 from tests.scenario import contracts
 from tests.scenario.scene import Scene

@@ -83,7 +83,7 @@ def test_withdrawn_consent_is_announced_as_lost_by_the_sweeps(scene: Scene) -> N
     # Cached tokens hide it, until the key's probe falls due within the hour and asks for a fresh one.
     now = scene.control.now()
     slots = (SWEEP * number for number in range(1, 14))
-    due = next(slot for slot in slots if probe_is_due(customer.id, "primary", now + slot))
+    due = next(slot for slot in slots if probe_is_due(customer.id, "primary", since=None, now=now + slot))
     scene.control.advance(due - SWEEP)
     scene.settle()
     scene.sweep()

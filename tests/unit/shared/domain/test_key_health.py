@@ -10,7 +10,6 @@ from shared.domain.key_health import CONFIRMATION_DELAY, is_ready
 from shared.domain.key_observation import Denial, KeyObservation, Outage, ProbeOutcome, TokenRefusal
 from shared.domain.model import (
     Attention,
-    ConsentState,
     HealthState,
     KeyHealth,
     OwnershipState,
@@ -127,6 +126,7 @@ def test_a_revocation_is_announced_only_after_two_looks_thirty_seconds_apart(
     watch.sees(revocation, after=timedelta(seconds=1))
     assert watch.announced == [Notification.KEY_ACCESS_LOST]
     assert (watch.health, watch.key.health.suspected_at) == (state, None)
+    assert (watch.key.health.since, bool(watch.key.health.reasons)) == (watch.now, True)
     watch.sees(revocation, after=timedelta(hours=1))
     assert watch.announced == [Notification.KEY_ACCESS_LOST]
 
@@ -272,35 +272,3 @@ def test_another_finding_of_the_same_health_keeps_its_beginning() -> None:
     watch.sees(with_expiry(20))
     assert watch.key.health.since == NOW - timedelta(days=1)
     assert watch.key.health.reasons == (Reason.NEAR_EXPIRY,)
-
-
-@pytest.mark.parametrize(
-    ("observation", "consent"),
-    [
-        (seen(), ConsentState.GRANTED),
-        (DENIED, ConsentState.GRANTED),
-        (NO_CONSENT, ConsentState.MISSING),
-        (replace(NO_CONSENT, token_refusal=TokenRefusal(aadsts=7000112, detail="")), ConsentState.DISABLED),
-        (replace(NO_CONSENT, token_refusal=TokenRefusal(aadsts=53003, detail="")), ConsentState.BLOCKED),
-        (UNREACHABLE, ConsentState.GRANTED),
-        (replace(UNREACHABLE, token_obtained=False), None),
-    ],
-)
-def test_a_look_tells_of_consent_what_the_token_request_showed(
-    observation: KeyObservation, consent: ConsentState | None
-) -> None:
-    assert watch_verified().sees(observation).consent is consent
-
-
-def test_an_entry_names_the_key_its_version_and_what_is_wrong() -> None:
-    watch = watch_verified()
-    step = watch.sees(with_expiry(5)).steps[-1]
-    assert step.data == {
-        "key": "primary",
-        "keyIdentifier": "https://contoso-keys.vault.azure.net/keys/cmk",
-        "version": V1,
-        "health": "expiring",
-        "verification": "verified",
-        "reasons": ["NearExpiry"],
-        "expiresAt": (NOW + timedelta(days=5)).isoformat(),
-    }

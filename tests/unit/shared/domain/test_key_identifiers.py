@@ -1,4 +1,4 @@
-"""Key identifiers: what is accepted leads to one vault of the cloud, and is the host that everybody reads in the text."""
+"""Key identifiers: what is accepted leads to one vault of the cloud, the one that everybody reads."""
 
 import pytest
 from hypothesis import example, given

@@ -21,6 +21,7 @@ def test_a_new_version_that_passed_every_check_is_taken_over_and_announced_once(
     assert watch.announced == [Notification.KEY_NEW_VERSION]
     assert (watch.key.latest_version, plan.moves_resources) == (V2, True)
     assert {one.version for one in watch.key.canaries} == {V1, V2}
+    assert watch.key.latest_created == observed_key().created + timedelta(days=1)
     assert watch.sees(new_version(), after=timedelta(hours=1)).steps == ()
 
 

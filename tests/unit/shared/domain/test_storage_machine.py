@@ -6,14 +6,12 @@ edit by hand; the process dies between record and update. The reconciler's run i
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shared.domain.account_observation import (
-    STORAGE_MANAGED,
     VAULT_MANAGED,
     AccountUpdate,
     EncryptWithKey,
@@ -24,53 +22,29 @@ from shared.domain.account_observation import (
 )
 from shared.domain.desired import Desired, Leave
 from shared.domain.findings import Finding
-from shared.domain.identifiers import KeyIdentifier
 from shared.domain.model import DriftPolicy, ResourceState
 from shared.domain.reasons import Reason
 from shared.domain.storage_plan import decide_account
 from shared.domain.storage_situation import Plan, Situation, has_identity
-from tests.unit.shared.domain.values import CMK, FOREIGN, IDENTITY, NOW, RESOURCE, THEIR_IDENTITY, plain_account, wish
+from tests.unit.shared.domain.azure_model import ON_MICROSOFT_KEYS, ModelOfAzure, on, version_of
+from tests.unit.shared.domain.values import CMK, FOREIGN, IDENTITY, RESOURCE, THEIR_IDENTITY, plain_account, wish
 
 CLEAR, LOST, REFUSED, CRASH = "clear", "answer lost", "refused", "crash"
-ON_MICROSOFT_KEYS = {
-    "key_source": STORAGE_MANAGED,
-    "vault_uri": None,
-    "key_name": None,
-    "key_version": None,
-    "current_key": None,
-    "encryption_identity": None,
-    "federated_client_id": None,
-}
 
 
-def on(key: KeyIdentifier, *, pinned: bool) -> dict[str, Any]:
-    return {
-        "key_source": VAULT_MANAGED,
-        "vault_uri": key.vault_uri,
-        "key_name": key.key_name,
-        "key_version": key.version if pinned else None,
-        "current_key": key,
-    }
-
-
-class AnAccountInAnyWeather(RuleBasedStateMachine):
-    """The world, the wish, the record; each rule is something that can happen."""
+class AnAccountInAnyWeather(ModelOfAzure, RuleBasedStateMachine):
+    """The wish and the record beside the world; each rule is something that can happen."""
 
     @initialize(moves_at_once=st.booleans(), identity_there=st.booleans(), policy=st.sampled_from(DriftPolicy))
     def begin(self, *, moves_at_once: bool, identity_there: bool, policy: DriftPolicy) -> None:
-        self.now = NOW
         self.moves_at_once = moves_at_once
         self.identity_there = identity_there
-        there = (THEIR_IDENTITY, IDENTITY) if identity_there else (THEIR_IDENTITY,)
-        self.account = plain_account(user_assigned=there)
-        self.missing = False
-        self.versions = {1: NOW}
+        self.account = plain_account(user_assigned=(THEIR_IDENTITY, IDENTITY) if identity_there else (THEIR_IDENTITY,))
         self.latest = 1
         self.proven = {1}
         self.pinned: int | None = None
         self.usable = True
         self.leaving = False
-        self.was_ours = False
         self.resource = replace(RESOURCE, drift_policy=policy)
         self.memory: bool | None = None
         self.decided: dict[Situation, Plan] = {}
@@ -79,8 +53,7 @@ class AnAccountInAnyWeather(RuleBasedStateMachine):
 
     @rule()
     def the_customer_rotates(self) -> None:
-        self.tick()
-        self.versions[self.newest + 1] = self.now
+        self.rotate()
 
     @rule()
     def crosskey_checks_the_key(self) -> None:
@@ -180,32 +153,6 @@ class AnAccountInAnyWeather(RuleBasedStateMachine):
             case RemoveIdentity():
                 assert not self.identity_there, "took an identity off that CrossKey did not add"
 
-    def apply(self, update: AccountUpdate) -> None:
-        match update:
-            case EncryptWithKey():
-                identities = self.account.user_assigned
-                added = () if has_identity(self.account, update.identity) else (update.identity,)
-                self.change(user_assigned=(*identities, *added))
-                self.set_key(update, moves=not self.is_on_cmk or self.moves_at_once)
-            case SetKeyVersion():
-                self.set_key(update, moves=self.moves_at_once)
-            case ReturnToMicrosoftManagedKeys():
-                self.change(**ON_MICROSOFT_KEYS)
-            case RemoveIdentity():
-                kept = tuple(one for one in self.account.user_assigned if one != update.identity)
-                self.change(user_assigned=kept)
-
-    def set_key(self, update: EncryptWithKey | SetKeyVersion, *, moves: bool) -> None:
-        newest = version_of(self.newest)
-        present = newest if moves or self.account.current_key is None else self.account.current_key
-        key = present if update.version is None else update.key.with_version(update.version)
-        self.change(
-            **on(key, pinned=update.version is not None),
-            encryption_identity=update.identity,
-            federated_client_id=update.federated_client_id,
-        )
-        self.was_ours = True
-
     def fail(self, finding: Finding) -> None:
         state = ResourceState.RELEASING if self.leaving else ResourceState.FAILED
         self.resource = replace(self.resource, state=state, findings=(finding,))
@@ -266,10 +213,6 @@ class AnAccountInAnyWeather(RuleBasedStateMachine):
             assert self.resource.state in (ResourceState.DRIFTED, ResourceState.BLOCKED)
 
     @property
-    def is_on_cmk(self) -> bool:
-        return self.account.current_key is not None and self.account.current_key.names_same_key(CMK)
-
-    @property
     def desired(self) -> Desired:
         if self.leaving:
             return Leave(CMK)
@@ -286,27 +229,6 @@ class AnAccountInAnyWeather(RuleBasedStateMachine):
     @staticmethod
     def needs_the_key(update: AccountUpdate) -> bool:
         return not isinstance(update, RemoveIdentity)
-
-    def number_in_use(self) -> int:
-        return int(self.account.current_version or "0", 16)
-
-    @property
-    def newest(self) -> int:
-        return max(self.versions)
-
-    def tick(self) -> None:
-        self.now += timedelta(seconds=1)
-
-    def change(self, **fields: Any) -> None:
-        before = self.account
-        self.account = replace(before, **fields)
-        if self.account.current_key != before.current_key:
-            self.tick()
-            self.account = replace(self.account, rotated_at=self.now)
-
-
-def version_of(number: int) -> KeyIdentifier:
-    return CMK.with_version(f"{number:032x}")
 
 
 AnAccountInAnyWeather.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

@@ -10,7 +10,7 @@ from shared.domain.account_observation import EncryptWithKey, ObservedAccount, S
 from shared.domain.desired import Desired, Leave, Wait
 from shared.domain.entries import Notification, Record
 from shared.domain.findings import Finding
-from shared.domain.model import Attention, DriftPolicy, Resource, ResourceState, Rotation
+from shared.domain.model import Attention, DriftPolicy, ObservedEncryption, Resource, ResourceState, Rotation
 from shared.domain.reasons import Reason
 from shared.domain.storage_plan import MISSING_CONFIRMATION, decide_account
 from shared.domain.storage_situation import Plan, Situation, observe
@@ -85,6 +85,17 @@ def test_an_encryption_that_took_effect_though_its_answer_was_lost_is_protected(
     assert (plan.update, plan.entry) == (None, Notification.RESOURCE_PROTECTED)
     assert (plan.resource.state, plan.resource.identity_added) == (State.PROTECTED, IDENTITY)
     assert plan.resource.observed == observe(on_version(V1))
+
+
+def test_what_is_recorded_of_an_account_is_its_key_version_setting_and_coverage() -> None:
+    assert observe(on_version(V1, pinned=True)) == ObservedEncryption(
+        key_source="Microsoft.Keyvault",
+        key_identifier=str(CMK.with_version(V1)),
+        version_in_use=V1,
+        pinned=True,
+        rotated_at=NOW,
+        coverage=("blob", "file", "queue", "table"),
+    )
 
 
 def test_an_account_without_our_identity_is_recorded_again_before_it_is_encrypted() -> None:

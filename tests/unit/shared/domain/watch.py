@@ -49,4 +49,5 @@ def with_expiry(days: float, version: str = V1) -> KeyObservation:
 
 
 def new_version(**changes: object) -> KeyObservation:
-    return seen(key=observed_key(version=V2), probe=probe(version=V2, **changes))
+    created = observed_key().created + timedelta(days=1)
+    return seen(key=observed_key(version=V2, created=created), probe=probe(version=V2, **changes))

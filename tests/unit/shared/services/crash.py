@@ -13,7 +13,6 @@ from typing import Any
 from shared.bundle import Bundle
 from shared.errors import Unavailable
 from shared.single_flight import SingleFlight
-from shared.wake_ups import WakeUps
 
 PORTS = ("state", "claims", "timeline", "fleet", "queue", "vault", "credentials", "accounts", "notifications")
 
@@ -100,9 +99,9 @@ def interrupted(bundle: Bundle, at: int, how: How) -> tuple[Bundle, Interruption
     """A process over the same world whose `at`-th port call goes wrong."""
     interruption = Interruption(at, how)
     ports: dict[str, Any] = {name: _Port(getattr(bundle, name), name, interruption) for name in PORTS}
-    return replace(bundle, drains=SingleFlight(), wakes=WakeUps(), **ports), interruption
+    return replace(bundle, drains=SingleFlight(), **ports), interruption
 
 
 def restarted(bundle: Bundle) -> Bundle:
     """Another process over the same world: it shares nothing but the tables, the queue and Azure."""
-    return replace(bundle, drains=SingleFlight(), wakes=WakeUps())
+    return replace(bundle, drains=SingleFlight())
