@@ -31,6 +31,12 @@ def test_another_report_of_a_key_that_still_fails_is_recorded() -> None:
         assert watch.key.verification.checked_at == watch.now
 
 
+def test_a_warning_of_a_verified_key_is_recorded_in_its_report() -> None:
+    watch = watch_verified()
+    watch.sees(with_expiry(20))
+    assert Reason.NEAR_EXPIRY in {line.reason for line in watch.key.verification.checks}
+
+
 @pytest.mark.parametrize(
     ("observation", "consent"),
     [

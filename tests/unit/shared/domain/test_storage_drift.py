@@ -114,6 +114,20 @@ def test_an_account_that_was_moved_away_while_an_update_was_refused_has_drifted(
     assert (plan.entry, plan.update) == (Notification.RESOURCE_DRIFTED, None)
 
 
+def test_an_encryption_that_begins_anew_after_a_release_was_called_off_is_no_drift() -> None:
+    called_off = resource(State.PENDING, on_version(V1))
+    begun = decide(called_off, plain_account())
+    assert (begun.entry, begun.resource.observed) == (Record.RESOURCE_APPLYING, observe(plain_account()))
+    resumed = decide(begun.resource, plain_account())
+    assert (resumed.entry, resumed.update) == (None, begun.update)
+
+
+@pytest.mark.parametrize("seen", [FOREIGN_SEEN, plain_account(), on_version(V1, federated_client_id=None)])
+def test_drift_says_what_was_found_instead(seen: ObservedAccount) -> None:
+    found = decide(resource(State.PROTECTED, on_version(V1)), seen)
+    assert found.resource.findings[0].detail == f"Found {seen.current_key or 'Microsoft.Storage'}."
+
+
 def test_drift_that_somebody_put_right_is_protected_again() -> None:
     plan = decide(drifted(), on_version(V1))
     assert (plan.entry, plan.update) == (Notification.RESOURCE_PROTECTED, None)
@@ -217,6 +231,7 @@ def test_an_account_is_not_let_go_while_nobody_knows_whose_key_it_is_on() -> Non
 def test_an_account_that_never_was_is_released_at_once() -> None:
     plan = decide(resource(State.BLOCKED), None, LEAVE)
     assert (plan.resource.state, plan.entry) == (State.RELEASED, Notification.RESOURCE_RELEASED)
+    assert plan.resource.observed_at == NOW
 
 
 def test_an_account_that_is_missing_is_released_only_when_it_was_missing_twice() -> None:
