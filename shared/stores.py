@@ -31,6 +31,8 @@ class CustomerRows:
     resources: tuple[Stored[Resource], ...] = ()
     operations: tuple[Stored[Operation], ...] = ()
     outbox: tuple[OutboxRow, ...] = ()
+    unreadable: str | None = None
+    """In a range: why the customer's rows could not be read. Nothing else of the customer is told then."""
 
 
 class StateStore(Protocol):
@@ -83,7 +85,10 @@ class StateStore(Protocol):
         ...
 
     def read_range(self, first: str, last: str) -> AsyncIterator[tuple[str, CustomerRows]]:
-        """Every customer whose range prefix is in `first`..`last` (two hexadecimal digits, inclusive)."""
+        """Every customer whose range prefix is in `first`..`last` (two hexadecimal digits, inclusive).
+
+        A customer with a row that cannot be read is told as `unreadable`, and the range goes on.
+        """
         ...
 
 

@@ -37,6 +37,7 @@ class Event(StrEnum):
     COMMITTED = "Committed"
     ANNOUNCED = "Announced"
     STALE_WRITE = "StaleWrite"
+    CUSTOMER_UNREADABLE = "CustomerUnreadable"
     KEY_UNCHECKED = "KeyUnchecked"
     RESOURCE_UNOBSERVED = "ResourceUnobserved"
     CLAIM_REMOVED = "ClaimRemoved"
@@ -52,7 +53,7 @@ SENTENCES: Final[dict[Event, str]] = {
     Event.SETTINGS_INVALID: "Settings are missing or malformed; all of them are named.",
     Event.WORK_STARTED: "A work item is being performed.",
     Event.WORK_DONE: "A work item was performed.",
-    Event.WORK_OBSOLETE: "A work item's object was removed meanwhile; there is nothing to look at.",
+    Event.WORK_OBSOLETE: "A work item is left: its object was removed meanwhile, or others or the sweep see to it.",
     Event.WORK_POSTPONED: "A work item has to wait; its successor was queued with a delay.",
     Event.WORK_FAILED: "A work item ended in the unexpected and goes back to the queue.",
     Event.WORK_POISONED: "A work item failed repeatedly and was set aside for a person.",
@@ -63,6 +64,7 @@ SENTENCES: Final[dict[Event, str]] = {
     Event.COMMITTED: "A row and its entry were committed.",
     Event.ANNOUNCED: "Timeline entries were published to the topic.",
     Event.STALE_WRITE: "A race for a row was lost; the work starts again from reading.",
+    Event.CUSTOMER_UNREADABLE: "A row of a customer could not be read, so the sweep passed the customer over.",
     Event.KEY_UNCHECKED: "A key could not be checked during a sweep; the next one tries again.",
     Event.RESOURCE_UNOBSERVED: "A resource could not be compared during a sweep; the next one tries again.",
     Event.CLAIM_REMOVED: "A claim whose row never came was removed.",

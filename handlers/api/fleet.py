@@ -1,12 +1,12 @@
 """The route of the fleet at a glance."""
 
 from fastapi import APIRouter
-from shared.services.fleet import summarise_fleet
 
 from handlers.api.access import FLEET_READER, BundleOf
 from handlers.api.answers import FleetSummaryAnswer
 from handlers.api.documentation import READ_ERRORS
 from handlers.api.strict_route import StrictRoute
+from shared.services.fleet import summarise_fleet
 
 router = APIRouter(prefix="/api/fleet", tags=["Fleet"], route_class=StrictRoute)
 

@@ -5,7 +5,6 @@
 Outbox rows carry the revision in their key, so that they sort by the time of their commit.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,10 +14,14 @@ from azure.data.tables import EdmType, EntityProperty
 
 from shared.domain.entries import Entry, EntryType, Notification, Origin, OutboxRow, Record
 from shared.domain.model import Customer, Key, Operation, Resource, StateRow
+from shared.domain.sweeping import partition_prefix
 from shared.errors import UnexpectedAnswer
 from shared.stores import CustomerRows, Stored
 
 type Entity = dict[str, Any]
+
+UNREADABLE: Final = (UnexpectedAnswer, msgspec.MsgspecError, KeyError, TypeError, ValueError)
+"""What reading a row raises that was written by another version, or by hand."""
 
 SCHEMA: Final = 1
 CHUNK: Final = 32_000
@@ -32,10 +35,8 @@ KINDS: Final[dict[str, type[StateRow]]] = {
     "operation": Operation,
 }
 
-
-def range_prefix(customer_id: str) -> str:
-    """The two hexadecimal digits that say which sweep range a customer is in."""
-    return hashlib.sha256(customer_id.encode()).hexdigest()[:2]
+range_prefix: Final = partition_prefix
+"""The two hexadecimal digits that say which sweep range a customer is in."""
 
 
 def partition(customer_id: str) -> str:

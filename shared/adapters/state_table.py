@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from shared.adapters.entities import (
     OUTBOX,
+    UNREADABLE,
     customer_of,
     gather,
     outbox_key,
@@ -142,12 +143,19 @@ class StateTable:
         place, rows = "", list[Mapping[str, Any]]()
         async for entity in self._tables.query("state", query, first=f"{first}-", after=f"{last}."):
             if entity["PartitionKey"] != place and rows:
-                yield customer_of(place), gather(rows)
+                yield customer_of(place), _gather_or_tell(rows)
                 rows = []
             place = entity["PartitionKey"]
             rows.append(entity)
         if rows:
-            yield customer_of(place), gather(rows)
+            yield customer_of(place), _gather_or_tell(rows)
+
+
+def _gather_or_tell(rows: Sequence[Mapping[str, Any]]) -> CustomerRows:
+    try:
+        return gather(rows)
+    except UNREADABLE as error:
+        return CustomerRows(unreadable=f"{type(error).__name__}: {error}")
 
 
 def next_revision(previous: Stored[Any] | None, now: datetime) -> int:

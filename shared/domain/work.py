@@ -12,6 +12,8 @@ from shared.domain.entries import Origin
 
 MAX_ATTEMPTS = 12
 MAX_DELAY = timedelta(hours=1)
+SWEPT = "swept"
+"""The name of a drain that the sweep began: it has no successor, since the sweep comes again."""
 
 
 class WorkKind(StrEnum):
@@ -26,7 +28,7 @@ class WorkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkItem:
-    """One look at one object. `name` is the key's or resource's name, or the sweep range; empty otherwise."""
+    """One look at one object. `name` is the key's or resource's name, the sweep range, or `SWEPT`; empty otherwise."""
 
     id: str
     kind: WorkKind

@@ -6,9 +6,10 @@ which is otherwise made on doubt: never verified, another version than recorded,
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from shared.bundle import Bundle
-from shared.domain.entries import Origin
+from shared.domain.entries import Notification, Origin
 from shared.domain.findings import CheckResult
 from shared.domain.key_checks import judge_newer_version, run_checks
 from shared.domain.key_health import KeyPlan, decide_key
@@ -24,6 +25,7 @@ from shared.stores import Claim, Stored
 MARGIN = timedelta(seconds=2)
 """Clocks of two workers differ: a confirming look must not come too early."""
 PROPAGATION_DELAY = timedelta(seconds=60)
+NAMES_TOLD = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +68,27 @@ async def _check_once(bundle: Bundle, customer_id: str, name: str, *, origin: Or
     look = replace(look, claimed_elsewhere=await _claim_if_proven(bundle, look))
     checks = run_checks(look)
     plan = decide_key(look, checks)
+    affected: dict[str, Any] | None = None
     for position, step in enumerate(plan.steps, start=1):
         last = position == len(plan.steps)
-        stored = await commit(bundle, step.key, step.type, step.data, previous=stored, origin=origin, wakes=last)
+        data = step.data
+        if isinstance(step.type, Notification):
+            affected = affected or await _affected(bundle, stored.value)
+            data = {**data, "affected": affected}
+        stored = await commit(bundle, step.key, step.type, data, previous=stored, origin=origin, wakes=last)
     await _follow_up(bundle, customer, stored.value, plan, origin=origin)
     return KeyCheck(customer=customer, key=stored, checks=checks)
+
+
+async def _affected(bundle: Bundle, key: Key) -> dict[str, Any]:
+    """What a notification says of the live resources of its key: how many, and the first names."""
+    names = sorted(resource.name for resource in await _live_resources(bundle, key))
+    return {"count": len(names), "resources": names[:NAMES_TOLD]}
+
+
+async def _live_resources(bundle: Bundle, key: Key) -> list[Resource]:
+    resources = [stored.value for stored in await bundle.state.read_resources(key.customer_id)]
+    return [resource for resource in resources if resource.key == key.name and resource.is_live]
 
 
 async def _claim_if_proven(bundle: Bundle, look: Look) -> bool:
@@ -103,12 +121,8 @@ async def _follow_up(bundle: Bundle, customer: Customer, key: Key, plan: KeyPlan
 
 async def queue_resources(bundle: Bundle, key: Key, *, origin: Origin, settled: bool = True) -> None:
     """Queue a look at every live resource of a key; without those `settled` on the version they should be on."""
-    resources = [stored.value for stored in await bundle.state.read_resources(key.customer_id)]
-    names = [
-        resource.name
-        for resource in resources
-        if resource.key == key.name and resource.is_live and (settled or not _is_settled(resource, key))
-    ]
+    resources = await _live_resources(bundle, key)
+    names = [resource.name for resource in resources if settled or not _is_settled(resource, key)]
     await enqueue_all(bundle, WorkKind.RECONCILE_RESOURCE, key.customer_id, names, origin=origin)
 
 

@@ -14,7 +14,7 @@ from shared.bundle import Bundle
 from shared.domain.entries import Origin, Record
 from shared.domain.model import ConsentState, Key, ResourceState
 from shared.domain.sweeping import CLAIM_GRACE, KEEP_FINISHED, SweepRange, probe_is_due, ranges_for
-from shared.domain.work import WorkKind
+from shared.domain.work import SWEPT, WorkKind
 from shared.errors import CrossKeyError, NotFound, StaleWrite
 from shared.services.check_key import check_key
 from shared.services.commits import enqueue, remove
@@ -37,6 +37,7 @@ class _Tally:
     queued: int = 0
     phases: Counter[str] = field(default_factory=Counter)
     live_claims: set[tuple[str, str, str, str]] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
 
 
 async def start_sweep(bundle: Bundle, *, origin: Origin) -> None:
@@ -82,9 +83,15 @@ async def sweep_range(bundle: Bundle, range_id: str, *, origin: Origin) -> Sweep
 
 async def _take_in(bundle: Bundle, customer_id: str, rows: CustomerRows, tally: _Tally, *, origin: Origin) -> None:
     now = bundle.clock.now()
+    if rows.unreadable is not None:
+        # Its claims may belong to what could not be read, so they are kept.
+        tally.customers += 1
+        tally.unread.add(customer_id)
+        log_event(Event.CUSTOMER_UNREADABLE, customer_id=customer_id, message=rows.unreadable)
+        return
     if rows.outbox:
         tally.queued += 1
-        await enqueue(bundle, WorkKind.DRAIN_TIMELINE, customer_id, origin=origin)
+        await enqueue(bundle, WorkKind.DRAIN_TIMELINE, customer_id, SWEPT, origin=origin)
     if rows.customer is None:
         return
     customer = rows.customer.value
@@ -167,7 +174,8 @@ async def _free_orphaned_claims(bundle: Bundle, part: SweepRange, tally: _Tally)
     for kind in ("key", "resource"):
         async for claim in bundle.claims.read_all(kind):
             owner = (kind, claim.identifier, claim.customer_id, claim.row)
-            orphaned = part.holds(claim.customer_id) and owner not in tally.live_claims
+            ours = part.holds(claim.customer_id) and claim.customer_id not in tally.unread
+            orphaned = ours and owner not in tally.live_claims
             if orphaned and now - claim.claimed_at > CLAIM_GRACE:
                 await bundle.claims.remove_unchanged(claim)
                 log_event(Event.CLAIM_REMOVED, customer_id=claim.customer_id, row=claim.row)

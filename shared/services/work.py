@@ -11,7 +11,7 @@ from datetime import timedelta
 from shared.bundle import Bundle
 from shared.domain.model import HealthState
 from shared.domain.sweeping import SWEEP_INTERVAL
-from shared.domain.work import MAX_ATTEMPTS, WorkItem, WorkKind, backoff
+from shared.domain.work import MAX_ATTEMPTS, SWEPT, WorkItem, WorkKind, backoff
 from shared.errors import CrossKeyError, NotFound, StaleWrite, Unavailable
 from shared.services.check_key import PROPAGATION_DELAY, check_key
 from shared.services.consent import confirm_consent
@@ -56,6 +56,10 @@ async def _later(bundle: Bundle, item: WorkItem, error: CrossKeyError) -> None:
             log_event(Event.WORK_OBSOLETE, work_item=item.id, customer_id=item.customer_id, code=error.code)
             return
         raise error
+    if item.kind is WorkKind.DRAIN_TIMELINE and item.name == SWEPT:
+        # Otherwise each sweep of a long outage would add another chain of them.
+        log_event(Event.WORK_OBSOLETE, work_item=item.id, customer_id=item.customer_id, code=error.code)
+        return
     delay = backoff(item.attempt, _asked_for(item, error))
     log_event(
         Event.WORK_POSTPONED,

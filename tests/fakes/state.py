@@ -29,6 +29,7 @@ class FakeStateStore(Interruptible):
     def __init__(self) -> None:
         super().__init__()
         self._partitions: dict[str, _Partition] = {}
+        self._spoilt: set[str] = set()
         self._etags = itertools.count(1)
 
     @property
@@ -122,7 +123,12 @@ class FakeStateStore(Interruptible):
         for prefix, customer_id in sorted((_prefix(one), one) for one in self._partitions):
             partition = self._partitions[customer_id]
             if first <= prefix <= last and (partition.rows or partition.outbox):
-                yield customer_id, _gather(partition)
+                spoilt = CustomerRows(unreadable="a row of another version")
+                yield customer_id, spoilt if customer_id in self._spoilt else _gather(partition)
+
+    def spoil(self, customer_id: str) -> None:
+        """Let one row of the customer be such that a range cannot read it."""
+        self._spoilt.add(customer_id)
 
     def _partition(self, customer_id: str) -> _Partition:
         return self._partitions.setdefault(customer_id, _Partition())
