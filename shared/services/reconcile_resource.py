@@ -7,6 +7,7 @@ Running twice, late or for no reason ends in the same state and, when nothing di
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from shared.bundle import Bundle
@@ -125,10 +126,11 @@ class _Run:
     async def go(self, seen: ObservedAccount | None) -> timedelta | None:
         try:
             return await self._go(seen)
-        except StaleWrite:
-            raise
         except CrossKeyError as error:
-            await self._let_go(error)
+            # Also after a lost race: nothing of ours is on its way, and the new wish need not wait for us.
+            mine, let_go = self._stored.value, partial(self._let_go, error)
+            with suppress(StaleWrite):
+                await repeat_lost_races(let_go, customer_id=mine.customer_id, row=mine.row)
             raise
 
     async def _let_go(self, error: CrossKeyError) -> None:

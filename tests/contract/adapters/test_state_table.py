@@ -6,12 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
+from local.azurite import Azurite
+from shared.adapters.entities import partition
 from shared.bundle import Bundle
 from shared.domain.entries import Record
 from shared.errors import Unavailable
-from tests.contract.adapters.rows import NOW, entry, key
+from tests.contract.adapters.rows import NOW, customer, entry, key
 from tests.running_world import RunningWorld
 
 
@@ -56,3 +59,34 @@ async def test_storage_that_does_not_answer_is_unavailable(
 
 async def _no_sleep(*_: Any, **__: Any) -> None:
     return
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"schema": 2},
+        {"kind": "somethingNew"},
+        {"document": "{"},
+        {"document": '{"customer_id": "x"}'},
+        {"revision": "many"},
+    ],
+    ids=["schema", "kind", "not JSON", "another document", "revision"],
+)
+async def test_one_customers_unreadable_row_does_not_stop_the_range_for_the_others(
+    bundle: Bundle, customer_id: str, azurite: Azurite, spoilt: dict[str, Any]
+) -> None:
+    others = [f"{customer_id}-{number}" for number in range(3)]
+    for one in (customer_id, *others):
+        await bundle.state.commit(customer(one), entry(), previous=None, now=NOW)
+        await bundle.state.commit(key(one), entry(), previous=None, now=NOW + timedelta(seconds=1))
+    async with TableClient.from_connection_string(azurite.connection_string, "state") as table:
+        row = {"PartitionKey": partition(customer_id), "RowKey": "key:primary", **spoilt}
+        await table.update_entity(row, mode=UpdateMode.MERGE)
+    found = {one: rows async for one, rows in bundle.state.read_range("00", "ff") if one.startswith(customer_id)}
+    assert found.keys() == {customer_id, *others}
+    told = found[customer_id]
+    assert told.unreadable
+    assert (told.customer, told.keys, told.outbox) == (None, (), ())
+    for one in others:
+        assert found[one].unreadable is None
+        assert found[one] == await bundle.state.read_rows(one)

@@ -9,7 +9,7 @@ from shared.domain.account_observation import (
     ReturnToMicrosoftManagedKeys,
 )
 from shared.domain.identifiers import StorageAccountId
-from shared.errors import Throttled, Unavailable, UnexpectedAnswer
+from shared.errors import Refused, Throttled, Unavailable, UnexpectedAnswer
 from tests.contract.local.contoso import ACCOUNT_ID, VAULT, Contoso
 from tests.running_world import RunningWorld
 
@@ -72,3 +72,37 @@ async def test_an_unreadable_answer_is_unexpected(bundle: Bundle, contoso: Conto
     contoso.azure.control.add_fault("malformed", service="arm", when="after")
     with pytest.raises(UnexpectedAnswer):
         await bundle.accounts.read(ACCOUNT)
+
+
+@pytest.mark.parametrize("code", ["StorageAccountOperationInProgress", "AnotherOperationInProgress"])
+async def test_a_change_of_somebody_else_under_way_is_could_not_tell(
+    bundle: Bundle, contoso: Contoso, code: str
+) -> None:
+    put_account(contoso.azure)
+    before = await present(bundle)
+    error = {"error": {"code": code, "message": "An operation is currently performing on this storage account."}}
+    contoso.azure.control.add_fault("status", service="arm", operation="*.Update", status=409, body=error)
+    with pytest.raises(Unavailable) as busy:
+        await bundle.accounts.update(ACCOUNT, ReturnToMicrosoftManagedKeys(), present=before)
+    assert code in busy.value.message
+
+
+async def test_another_conflict_is_a_definite_no(bundle: Bundle, contoso: Contoso) -> None:
+    put_account(contoso.azure)
+    before = await present(bundle)
+    error = {"error": {"code": "ScopeLocked", "message": "The scope is locked."}}
+    contoso.azure.control.add_fault("status", service="arm", operation="*.Update", status=409, body=error)
+    with pytest.raises(Refused) as refused:
+        await bundle.accounts.update(ACCOUNT, ReturnToMicrosoftManagedKeys(), present=before)
+    assert refused.value.azure_code == "ScopeLocked"
+
+
+async def test_an_account_in_a_group_of_another_alphabet_is_listed_beside_the_others(
+    bundle: Bundle, contoso: Contoso
+) -> None:
+    put_account(contoso.azure)
+    odd = ACCOUNT_ID.replace(f"/resourceGroups/{ACCOUNT.resource_group}/", "/resourceGroups/données/")
+    odd = odd.replace(ACCOUNT.account_name, "unrelated1")
+    contoso.azure.control.put_storage_account(odd)
+    listed = [one.resource_id async for one in bundle.accounts.read_subscription(names.PROVIDER_SUBSCRIPTION_ID)]
+    assert {odd.lower(), ACCOUNT_ID.lower()} <= {one.lower() for one in listed}

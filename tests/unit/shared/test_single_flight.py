@@ -143,3 +143,34 @@ async def test_nothing_is_kept_of_what_has_ended() -> None:
     await turn()
     assert not flight._running
     assert not flight._waiting
+
+
+async def test_a_run_waits_until_it_begins_and_no_longer() -> None:
+    flight, work = SingleFlight(), Work()
+    assert not flight.is_waiting("contoso")
+    first = asyncio.create_task(flight.run("contoso", work))
+    await turn()
+    assert not flight.is_waiting("contoso")  # it began, and may be past what was done since
+    second = asyncio.create_task(flight.run("contoso", work))
+    await turn()
+    assert flight.is_waiting("contoso")
+    assert not flight.is_waiting("fabrikam")
+    work.gate.set()
+    await asyncio.gather(first, second)
+    assert not flight.is_waiting("contoso")
+
+
+async def test_a_run_whose_caller_was_cancelled_still_begins_and_is_waited_for() -> None:
+    flight, work = SingleFlight(), Work()
+    first = asyncio.create_task(flight.run("contoso", work))
+    await turn()
+    second = asyncio.create_task(flight.run("contoso", work))
+    await turn()
+    second.cancel()
+    await turn()
+    assert flight.is_waiting("contoso")
+    work.gate.set()
+    await first
+    await turn()
+    assert (work.started, work.ended) == (2, 2)
+    assert not flight.is_waiting("contoso")
