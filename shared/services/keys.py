@@ -85,6 +85,8 @@ async def _put_once(bundle: Bundle, key: Key, *, if_match: str | None, origin: O
         version_policy=key.version_policy,
         pinned_version=key.pinned_version,
         vault_resource_id=key.vault_resource_id or stored.value.vault_resource_id,
+        # A removal that died halfway is taken back; one that still goes on loses its race for the row.
+        removing_since=None,
     )
     if changed == stored.value:
         return stored, False

@@ -8,10 +8,11 @@ import pytest
 
 from shared.bundle import Bundle
 from shared.domain.account_observation import STORAGE_MANAGED, VAULT_MANAGED
+from shared.domain.key_health import is_ready
 from shared.domain.model import ResourceState
 from shared.domain.reasons import Reason
-from shared.errors import Conflict, CrossKeyError
-from shared.services.keys import remove_key
+from shared.errors import Conflict, CrossKeyError, Unavailable
+from shared.services.keys import put_key, remove_key
 from shared.services.reconcile_resource import LEASE
 from tests.unit.shared.services.crash import How, Killed, interrupted, restarted
 from tests.unit.shared.services.interleave import interleaved
@@ -118,5 +119,53 @@ async def test_a_removal_that_was_cut_short_at_any_call_can_be_asked_for_again(h
         assert await stage.world.state.read_key(CONTOSO, "primary") is None, interruption.struck
         assert await stage.world.claims.find("key", stage.cmk.claim) is None, interruption.struck
         if interruption.struck is None:
+            return
+    raise AssertionError("it never ran through")
+
+
+async def put_again(stage: Stage, process: Bundle) -> None:
+    await put_key(
+        process,
+        CONTOSO,
+        "primary",
+        key_identifier=str(stage.cmk),
+        version_policy="latest",
+        vault_resource_id=None,
+        if_match=None,
+        origin=ORIGIN,
+    )
+
+
+async def test_a_removal_that_died_halfway_is_taken_back_by_registering_the_key_again() -> None:
+    stage = await unprotected_account()
+    stored = await stage.world.state.read_key(CONTOSO, "primary")
+    assert stored is not None
+    stage.world.state.break_before("remove", Unavailable("no answer"))
+    with pytest.raises(Unavailable):
+        await take_key_away(stage, stage.bundle)
+    assert not is_ready(await stage.key())
+    await put_again(stage, restarted(stage.bundle))
+    await stage.work_off()
+    assert is_ready(await stage.key())
+    await bring_resource(stage, stage.bundle)
+    assert (await stage.resource()).state is ResourceState.PROTECTED
+
+
+async def test_a_key_registered_again_during_its_removal_is_safe_at_every_call() -> None:
+    for at in range(1, 40):
+        stage = await unprotected_account()
+
+        async def turn(stage: Stage = stage) -> None:
+            await put_again(stage, restarted(stage.bundle))
+            with suppress(CrossKeyError):
+                await bring_resource(stage, restarted(stage.bundle))
+
+        process, meeting = interleaved(stage.bundle, at, turn)
+        with suppress(CrossKeyError):
+            await take_key_away(stage, process)
+        await assert_safe(stage, meeting.where)
+        await settle(stage)
+        await assert_safe(stage, meeting.where)
+        if meeting.where is None:
             return
     raise AssertionError("it never ran through")
