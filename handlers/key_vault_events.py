@@ -7,7 +7,7 @@ Event Grid delivers the event again.
 import azure.functions as func
 
 from shared.bootstrap import get_bundle
-from shared.domain.entries import Origin
+from shared.domain.entries import EVENT_ACTOR, Origin
 from shared.services import key_events
 from shared.telemetry import request
 
@@ -21,7 +21,7 @@ async def key_vault_events(event: func.EventGridEvent) -> None:
     bundle = get_bundle()
     kind = _text(event.type if isinstance(event, func.CloudEvent) else event.event_type)
     event_id = key_events.readable_id(event.id)
-    origin = Origin(request_id=bundle.randomness.new_id(), cause=f"event {event_id}", actor="key-vault")
+    origin = Origin(request_id=bundle.randomness.new_id(), cause=f"event {event_id}", actor=EVENT_ACTOR)
     with request(origin.request_id):
         await key_events.note_key_event(bundle, kind, event.get_json(), event_id=event_id, origin=origin)
 

@@ -117,6 +117,7 @@ _CATALOGUE: Final = (
             "Microsoft.Storage/storageAccounts/read",
             "Microsoft.Storage/storageAccounts/write",
             "Microsoft.Storage/storageAccounts/encryptionScopes/read",
+            "Microsoft.Storage/storageAccounts/encryptionScopes/write",
             f"{_IDENTITIES}/read",
             f"{_IDENTITIES}/assign/action",
             "Microsoft.Resources/subscriptions/resourceGroups/read",

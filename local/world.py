@@ -160,6 +160,15 @@ class WrappedAccountKey:
 
 
 @dataclass
+class ScopeKey:
+    """The key of one encryption scope, and how it is wrapped where the scope is on a Key Vault key."""
+
+    key: bytes
+    wrapped: WrappedAccountKey | None = None
+    last_version_check: datetime | None = None
+
+
+@dataclass
 class StorageAccount:
     """A storage account: the ARM document as GET answers it, and the account encryption key."""
 
@@ -169,6 +178,7 @@ class StorageAccount:
     wrapped_key: WrappedAccountKey | None = None
     last_version_check: datetime | None = None
     encryption_scopes: list[dict[str, Any]] = field(default_factory=list)
+    scope_keys: dict[str, ScopeKey] = field(default_factory=dict)
     creating_until: datetime | None = None
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from shared.domain.account_observation import AccountUpdate, ObservedAccount
+from shared.domain.account_observation import AccountUpdate, CreateAccount, CreationAccepted, ObservedAccount
+from shared.domain.encryption_scopes import ObservedScope, ReleaseScope
 from shared.domain.identifiers import KeyIdentifier, StorageAccountId
 from shared.domain.key_observation import ObservedKey
 from shared.domain.work import WorkItem
@@ -93,8 +94,32 @@ class StorageAccounts(Protocol):
         """
         ...
 
+    async def create(self, account: StorageAccountId, creation: CreateAccount) -> ObservedAccount | CreationAccepted:
+        """Send one PUT; answers the account, or where to ask for it. Raises as `update` does."""
+        ...
+
+    async def follow_creation(self, account: StorageAccountId, poll_url: str) -> ObservedAccount | CreationAccepted:
+        """Ask once how far a creation is.
+
+        Raises `Refused` with the reason when it ended in vain, or with status 404 when Resource Manager does not know
+        it (any more); `Unavailable` and its kinds when that could not be told.
+        """
+        ...
+
+    def describe_creation(self, account: StorageAccountId, creation: CreateAccount) -> dict[str, Any]:
+        """The exact request that `create` would send: method, url and body."""
+        ...
+
     def describe(self, account: StorageAccountId, update: AccountUpdate, *, present: ObservedAccount) -> dict[str, Any]:
         """The exact request that `update` would send: method, url and body."""
+        ...
+
+    async def read_scopes(self, account: StorageAccountId) -> Sequence[ObservedScope]:
+        """Every encryption scope of an account; none when the account is not there."""
+        ...
+
+    async def release_scope(self, account: StorageAccountId, scope: ReleaseScope) -> ObservedScope:
+        """Send one PATCH of a scope and answer it as Resource Manager did. Raises as `update` does."""
         ...
 
     def read_subscription(self, subscription_id: str) -> AsyncIterator[ObservedAccount]:

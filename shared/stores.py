@@ -7,7 +7,7 @@ exception; a lost race is `StaleWrite`.
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from shared.domain.entries import Entry, OutboxRow, TimelineEntry, TimelineHead
 from shared.domain.model import Customer, Key, Operation, Resource, StateRow
@@ -154,6 +154,14 @@ class TimelineStore(Protocol):
 
     async def write_head(self, customer_id: str, head: TimelineHead, *, previous: StoredHead) -> StoredHead:
         """Replace the head alone. Raises `StaleWrite`."""
+        ...
+
+    async def write_statement(self, customer_id: str, statement: dict[str, Any]) -> None:
+        """Keep a customer's evidence statement beside its timeline; the last writer wins."""
+        ...
+
+    async def read_statement(self, customer_id: str) -> dict[str, Any] | None:
+        """Read a customer's evidence statement; None while there is none."""
         ...
 
     def read_entries(

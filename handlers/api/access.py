@@ -69,6 +69,12 @@ def _on_customer(level: Level, *, own_administrator: bool) -> Callable[..., Awai
     return check
 
 
+def require_administrator(caller: Caller) -> None:
+    """Refuse whoever is not CrossKey.Admin; for what only some requests of a route need."""
+    if not caller.may(Level.ADMINISTER):
+        raise NotAllowed(_needs(Level.ADMINISTER))
+
+
 def no_such_customer(customer_id: str) -> NotFound:
     """The answer for a customer that is not there, or not the caller's."""
     return NotFound(f"There is no customer {customer_id}.", target="customerId", code="CustomerNotFound")

@@ -10,6 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from handlers.api.new_accounts import CreateAnswer
+
 
 class Answer(BaseModel):
     """Base of every answer."""
@@ -103,66 +105,6 @@ class ConsentLinkAnswer(Answer):
     expires_at: datetime
 
 
-class HealthAnswer(Answer):
-    """Health of a key as CrossKey can see it."""
-
-    state: str
-    since: datetime | None
-    reasons: list[str]
-
-
-class CheckAnswer(Answer):
-    """One check of a key."""
-
-    check: str
-    result: Literal["pass", "fail", "warn", "skipped"]
-    reason: str | None
-    owner: Literal["customer", "provider"] | None
-    message: str
-    remedy: str | None = Field(description="The exact command that mends it.")
-
-
-class VerificationAnswer(Answer):
-    """The last full report on a key."""
-
-    state: Literal["pending", "verified", "limited", "failed"]
-    checked_at: datetime | None
-    checks: list[CheckAnswer]
-
-
-class Tag(Answer):
-    """A tag on the key in its vault."""
-
-    name: str
-    value: str
-
-
-class OwnershipAnswer(Answer):
-    """Whether the customer proved control of the key; `tag` is what proves it."""
-
-    state: Literal["unproven", "proven", "attested"]
-    since: datetime | None
-    tag: Tag
-
-
-class KeyAnswer(Answer):
-    """A customer's key."""
-
-    name: str
-    key_identifier: str
-    version_policy: Literal["latest", "pinned"]
-    vault_resource_id: str | None
-    health: HealthAnswer
-    verification: VerificationAnswer
-    ownership: OwnershipAnswer
-    latest_version: str | None
-    pinned_version: str | None
-    versions_in_use: list[str]
-    expires_at: datetime | None
-    registered_at: datetime
-    attention: AttentionAnswer | None
-
-
 class FindingAnswer(Answer):
     """Something wrong with a resource."""
 
@@ -190,6 +132,8 @@ class ResourceAnswer(Answer):
     resource_id: str
     key: str
     drift_policy: Literal["repair", "report"]
+    identity: Literal["userAssigned", "systemAssigned"]
+    create: CreateAnswer | None
     state: str
     desired: dict[str, Any]
     observed: ObservedAnswer | None

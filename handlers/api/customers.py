@@ -3,22 +3,31 @@
 # ruff: noqa: FAST003 - the path's camelCase names are aliases that `schemas` gives
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
 from handlers.api import views
-from handlers.api.access import CUSTOMER_READER, FLEET_READER, OPERATOR, BundleOf, OriginOf
-from handlers.api.answers import ConsentLinkAnswer, CustomerAnswer, CustomerList
+from handlers.api.access import (
+    CUSTOMER_READER,
+    FLEET_READER,
+    OPERATOR,
+    BundleOf,
+    CallerOf,
+    OriginOf,
+    require_administrator,
+)
+from handlers.api.answers import ConsentLinkAnswer, CustomerAnswer, CustomerList, OperationAnswer
 from handlers.api.documentation import READ_ERRORS, WRITE_ERRORS
+from handlers.api.operations import LOOK_AGAIN_SECONDS
 from handlers.api.paging import malformed_token, next_link, read_token
-from handlers.api.schemas import ContinuationToken, CustomerBody, CustomerId, IfMatch, Top
+from handlers.api.schemas import AbandonBody, ContinuationToken, CustomerBody, CustomerId, IfMatch, Top
 from handlers.api.strict_route import StrictRoute
 from shared.domain.identifiers import MalformedIdentifier
 from shared.domain.identifiers import customer_id as check_customer_id
 from shared.domain.model import HealthState
 from shared.domain.phases import Phase
-from shared.services import consent, customers
+from shared.services import consent, customers, offboarding, operations
 
 router = APIRouter(prefix="/api/customers", tags=["Customers"], route_class=StrictRoute)
 
@@ -91,6 +100,59 @@ async def list_customers(
         url = bundle.settings.public_url
         link = next_link(url, "/customers", page[-1].customer_id, phase=phase, health=health, top=top)
     return CustomerList(value=[views.customer_summary(row) for row in page], next_link=link)
+
+
+@router.delete(
+    "/{customerId}",
+    operation_id="offboardCustomer",
+    summary="Offboard a customer",
+    status_code=HTTPStatus.ACCEPTED,
+    dependencies=[OPERATOR],
+    responses=WRITE_ERRORS,
+)
+async def offboard_customer(
+    *,
+    bundle: BundleOf,
+    caller: CallerOf,
+    origin: OriginOf,
+    response: Response,
+    customer_id: CustomerId,
+    abandon: Annotated[bool, Query(description="Give the customer's keys up; needs CrossKey.Admin.")] = False,
+    body: AbandonBody | None = None,
+    if_match: IfMatch = None,
+) -> OperationAnswer:
+    """Release every resource, make the evidence statement, and forget the customer. Follow `Operation-Location`.
+
+    With `abandon`, for keys that are gone for good, nothing is released any more: what still depends on them is
+    stranded, and the statement says so.
+    """
+    confirmation = None
+    if abandon:
+        require_administrator(caller)
+        confirmation = "" if body is None else body.confirm
+    _, operation = await offboarding.offboard_customer(
+        bundle, customer_id, if_match=if_match, origin=origin, abandon=confirmation
+    )
+    return await _follow(bundle, response, customer_id, operation.operation_id)
+
+
+async def _follow(bundle: BundleOf, response: Response, customer_id: str, operation_id: str) -> OperationAnswer:
+    url = f"{bundle.settings.public_url}/api/customers/{customer_id}/operations/{operation_id}"
+    response.headers["Operation-Location"] = url
+    response.headers["Retry-After"] = str(LOOK_AGAIN_SECONDS)
+    return views.operation_answer(await operations.get_operation(bundle, customer_id, operation_id))
+
+
+@router.get(
+    "/{customerId}/statement",
+    operation_id="readStatement",
+    summary="Read the evidence statement of an offboarded customer",
+    dependencies=[CUSTOMER_READER],
+    responses=READ_ERRORS,
+)
+async def read_statement(bundle: BundleOf, customer_id: CustomerId) -> dict[str, Any]:
+    """What each key version protected, from when to when, how it ended, and the timeline's hash it goes up to."""
+    return await offboarding.read_statement(bundle, customer_id)
 
 
 def _last_customer(token: str) -> str:

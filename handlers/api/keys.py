@@ -8,11 +8,11 @@ from fastapi import APIRouter, Response
 
 from handlers.api import views
 from handlers.api.access import CUSTOMER_READER, KEY_WRITER, OPERATOR, BundleOf, OriginOf
-from handlers.api.answers import KeyAnswer
 from handlers.api.documentation import READ_ERRORS, WRITE_ERRORS
-from handlers.api.schemas import CustomerId, IfMatch, KeyBody, KeyName
+from handlers.api.key_answers import KeyAnswer
+from handlers.api.schemas import AttestationBody, CustomerId, IfMatch, KeyBody, KeyName
 from handlers.api.strict_route import StrictRoute
-from shared.services import keys
+from shared.services import attest, keys
 
 router = APIRouter(prefix="/api/customers/{customerId}/keys", tags=["Keys"], route_class=StrictRoute)
 
@@ -91,5 +91,27 @@ async def verify_key(
 ) -> KeyAnswer:
     """Run every check now, wrap and unwrap included, and answer the full report."""
     view = await keys.verify_key(bundle, customer_id, name, origin=origin)
+    response.headers["ETag"] = view.key.etag
+    return views.key_answer(view)
+
+
+@router.post(
+    "/{keyName}/attestOwnership",
+    operation_id="attestKeyOwnership",
+    summary="Answer for the ownership of a key that CrossKey cannot read",
+    dependencies=[OPERATOR],
+    responses=WRITE_ERRORS,
+)
+async def attest_ownership(
+    *,
+    bundle: BundleOf,
+    origin: OriginOf,
+    response: Response,
+    customer_id: CustomerId,
+    name: KeyName,
+    body: AttestationBody,
+) -> KeyAnswer:
+    """Attest that the key is the customer's. Recorded with the caller; the tag on the key is the better proof."""
+    view = await attest.attest_ownership(bundle, customer_id, name, reason=body.reason, origin=origin)
     response.headers["ETag"] = view.key.etag
     return views.key_answer(view)

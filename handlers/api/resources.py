@@ -3,7 +3,7 @@
 # ruff: noqa: FAST003 - the path's camelCase names are aliases that `schemas` gives
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
@@ -47,8 +47,14 @@ async def put_resource(
     what_if: Annotated[bool, Query(alias="whatIf", description="Show the plan and change nothing.")] = False,
     if_match: IfMatch = None,
 ) -> ResourceAnswer | PlanAnswer:
-    """Wish that a storage account be encrypted with a key of the customer. Idempotent."""
-    wish = {"resource_id": body.resource_id, "key": body.key, "drift_policy": body.drift_policy}
+    """Wish that a storage account be encrypted with a key of the customer, and made with `create` if there is none."""
+    wish: dict[str, Any] = {
+        "resource_id": body.resource_id,
+        "key": body.key,
+        "drift_policy": body.drift_policy,
+        "identity": body.identity,
+        "create": None if body.create is None else body.create.read(),
+    }
     if what_if:
         response.status_code = HTTPStatus.OK
         return views.plan_answer(await resources.plan_resource(bundle, customer_id, name, **wish))

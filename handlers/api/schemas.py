@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from handlers.api.new_accounts import CreateBody
 from handlers.api.problems import Problem
 from shared.domain import identifiers
 from shared.domain.identifiers import HostNotAllowed, KeyIdentifier, MalformedIdentifier, StorageAccountId
@@ -107,6 +108,12 @@ class CustomerBody(_Body):
     ]
 
 
+class AbandonBody(_Body):
+    """The confirmation that a customer's keys are given up: its id, typed once more."""
+
+    confirm: Annotated[str, Field(max_length=63, examples=["contoso"])]
+
+
 class KeyBody(_Body):
     """A key in a vault of the customer's tenant."""
 
@@ -127,6 +134,21 @@ class KeyBody(_Body):
     ] = None
 
 
+class AttestationBody(_Body):
+    """Why an operator answers for it that a key is the customer's."""
+
+    reason: Annotated[
+        str,
+        Field(
+            min_length=10,
+            max_length=500,
+            description="Kept in the timeline with your name.",
+            examples=["Confirmed by telephone with Contoso's security officer."],
+        ),
+        AfterValidator(_display_name),
+    ]
+
+
 class ResourceBody(_Body):
     """A storage account to protect with a key."""
 
@@ -142,3 +164,11 @@ class ResourceBody(_Body):
     drift_policy: Annotated[
         Literal["repair", "report"], Field(description="What to do when somebody else changes the encryption.")
     ] = "repair"
+    identity: Annotated[
+        Literal["userAssigned", "systemAssigned"],
+        Field(
+            description="As whom the account uses the key: CrossKey's identity, or its own, which must be there. "
+            "`systemAssigned` only for customers of the provider's own tenant."
+        ),
+    ] = "userAssigned"
+    create: CreateBody | None = None

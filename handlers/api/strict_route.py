@@ -31,13 +31,14 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         query = frozenset(_query_parameters(self.dependant))
         takes_body = self.body_field is not None
+        needs_body = self.body_field is not None and self.body_field.field_info.is_required()
 
         async def strict(request: Request) -> Response:
             request.state.caller = await authenticate(
                 request.headers.get("authorization"), request.app.state.get_bundle()
             )
             _check_query(request, query)
-            await _check_body(request, takes_body=takes_body)
+            await _check_body(request, takes_body=takes_body, needs_body=needs_body)
             return await handle(request)
 
         return strict
@@ -63,10 +64,10 @@ def _check_query(request: Request, known: frozenset[str]) -> None:
             raise BadInput(f"Give '{name}' once.", target=name, code=Problem.DUPLICATE_QUERY_PARAMETER)
 
 
-async def _check_body(request: Request, *, takes_body: bool) -> None:
+async def _check_body(request: Request, *, takes_body: bool, needs_body: bool) -> None:
     body = await request.body()
     if not body:
-        if takes_body:
+        if needs_body:
             raise BadInput("This route needs a JSON body; see /api/docs.", code=Problem.MISSING_BODY)
         return
     if not _is_json(request.headers.get("content-type", "")):

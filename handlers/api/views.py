@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from handlers.api import answers
+from handlers.api import answers, key_answers
 from handlers.api.answers import AttentionAnswer, FindingAnswer
+from handlers.api.new_accounts import CreateAnswer
 from shared.domain.entries import TimelineEntry
 from shared.domain.findings import CheckResult, Finding, describe
 from shared.domain.model import Attention, Customer, Key
@@ -46,45 +47,47 @@ def customer_summary(row: FleetRow) -> answers.CustomerSummary:
     )
 
 
-def key_answer(view: KeyView) -> answers.KeyAnswer:
+def key_answer(view: KeyView) -> key_answers.KeyAnswer:
     """A key with its full report."""
     key, customer = view.key.value, view.customer
     tag_name, tag_value = ownership_tag(customer)
-    return answers.KeyAnswer(
+    return key_answers.KeyAnswer(
         name=key.name,
         key_identifier=str(key.identifier),
         version_policy=key.version_policy.value,
         vault_resource_id=key.vault_resource_id,
-        health=answers.HealthAnswer(
+        health=key_answers.HealthAnswer(
             state=key.health.state, since=key.health.since, reasons=[str(one) for one in key.health.reasons]
         ),
-        verification=answers.VerificationAnswer(
+        verification=key_answers.VerificationAnswer(
             state=key.verification.state.value,
             checked_at=key.verification.checked_at,
             checks=[_check(one, customer, key) for one in view.checks],
         ),
-        ownership=answers.OwnershipAnswer(
+        ownership=key_answers.OwnershipAnswer(
             state=key.ownership.state.value,
             since=key.ownership.since,
-            tag=answers.Tag(name=tag_name, value=tag_value),
+            tag=key_answers.Tag(name=tag_name, value=tag_value),
         ),
         latest_version=key.latest_version,
         pinned_version=key.pinned_version,
         versions_in_use=list(view.versions_in_use),
+        retirable_versions=list(view.retirable_versions),
+        consequences=view.consequences,
         expires_at=key.expires_at,
         registered_at=key.registered_at,
         attention=_attention(key.attention),
     )
 
 
-def _check(result: CheckResult, customer: Customer, key: Key) -> answers.CheckAnswer:
-    return answers.CheckAnswer(
+def _check(result: CheckResult, customer: Customer, key: Key) -> key_answers.CheckAnswer:
+    return key_answers.CheckAnswer(
         check=result.check,
         result=result.result.value,
         reason=result.reason,
         owner=None if result.owner is None else result.owner.value,
         message=result.message,
-        remedy=remedy(result.reason, customer=customer, key=key),
+        remedy=remedy(result.reason, customer=customer, key=key, versions=result.versions),
     )
 
 
@@ -107,6 +110,8 @@ def resource_answer(view: ResourceView) -> answers.ResourceAnswer:
         resource_id=str(resource.resource_id),
         key=resource.key,
         drift_policy=resource.drift_policy.value,
+        identity=resource.identity.value,
+        create=CreateAnswer.of(resource.create),
         state=resource.state,
         desired=view.desired,
         observed=observed,

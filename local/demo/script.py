@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from local.demo.second_act import leave, lose_key, near_expiry, old_version, pinned_version, repair_drift
 from local.demo.stage import Facts, Stage
 from local.demo.steps import (
     consent,
@@ -64,6 +65,38 @@ STEPS = (
         "The account is released",
         release_account,
         "ARM shows {keySource}; identity {identityType} and tags as before",
+    ),
+    Step(
+        "Contoso disables its key for a while",
+        lose_key,
+        "{atFirst} at first, announced as {announced} when seen again after {secondsUntilSeenAgain} s: "
+        "{failingOperations} operations fail on {concerned}; enabled again it is {enabledAgain}",
+    ),
+    Step(
+        "Somebody changes the encryption by hand",
+        repair_drift,
+        "ARM showed {changedByHandTo}; the next sweep announced it and repaired it: ARM shows {keySource} again",
+    ),
+    Step(
+        "The old version may go",
+        old_version,
+        "version {retirable} is said to be retirable after {days} day(s), nothing uses it any more; in use: {inUse}",
+    ),
+    Step(
+        "The key comes near its end",
+        near_expiry,
+        "announced {daysLeftWhenAnnounced} days before, each step once; the key is {health} until {expiresAt}",
+    ),
+    Step(
+        "A version is pinned, a new one accepted",
+        pinned_version,
+        "after a rotation still on {afterRotation}; accepted and confirmed: {versionInUse}",
+    ),
+    Step(
+        "Contoso leaves",
+        leave,
+        "{percentComplete} %; ARM shows {keySource}; the customer is answered {customer}; the statement lists what "
+        "protected {protectedBy} up to entry {upToEntry}, hash {headHash}",
     ),
     Step(
         "The timeline proves it",

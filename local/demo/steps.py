@@ -218,24 +218,39 @@ EXPECTED_NOTIFICATIONS = [
     "CrossKey.KeyNewVersion",
     "CrossKey.ResourceRotated",
     "CrossKey.ResourceReleased",
+    # The second act.
+    "CrossKey.ResourceProtected",
+    "CrossKey.KeyAccessLost",
+    "CrossKey.KeyAccessRestored",
+    "CrossKey.ResourceDrifted",
+    "CrossKey.ResourceProtected",
+    "CrossKey.KeyVersionRetirable",
+    "CrossKey.KeyExpiring",
+    "CrossKey.KeyExpiring",
+    "CrossKey.ResourceRotated",
+    "CrossKey.ResourceReleased",
+    "CrossKey.CustomerOffboarded",
 ]
 
 
 def prove_it(stage: Stage) -> Facts:
-    """The timeline of all this is intact, and a subscriber received the notifications in order."""
+    """The timeline outlives the customer and is intact; a subscriber received the notifications in order."""
 
     def announced() -> Any:
         types = [event["type"] for event in announced_about(stage.control, "contoso")]
-        return types if "CrossKey.ResourceReleased" in types else None
+        return types if "CrossKey.CustomerOffboarded" in types else None
 
     received = wait_until(announced, "the last notification")
     must(received == EXPECTED_NOTIFICATIONS, f"A subscriber received {received}.")
     integrity = stage.portal.call("GET", "/customers/contoso/timeline/integrity")
     must(integrity["intact"], f"The timeline is not intact: {integrity}")
-    timeline = stage.portal.call("GET", "/customers/contoso/timeline")["value"]
+    timeline = _timeline(stage)
+    must(len(timeline) == integrity["entries"], f"{len(timeline)} of {integrity['entries']} entries were read.")
     hashes = {entry["sequence"]: entry["hash"] for entry in timeline}
     carried = announced_about(stage.control, "contoso")[-1]["data"]
     must(hashes[carried["timelineSequence"]] == carried["timelineHash"], "A notification carries another hash.")
+    statement = stage.portal.call("GET", "/customers/contoso/statement")["timeline"]
+    must(hashes[statement["sequence"]] == statement["hash"], "The statement names another hash than the timeline.")
     return {
         "entries": integrity["entries"],
         "intact": integrity["intact"],
@@ -243,3 +258,13 @@ def prove_it(stage: Stage) -> Facts:
         "notifications": [text.removeprefix("CrossKey.") for text in received],
         "timeline": [entry["type"] for entry in timeline],
     }
+
+
+def _timeline(stage: Stage) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = []
+    link: str | None = "/api/customers/contoso/timeline"
+    while link is not None:
+        page = stage.portal.call("GET", httpx.URL(link).raw_path.decode().removeprefix("/api"))
+        entries += page["value"]
+        link = page["nextLink"]
+    return entries

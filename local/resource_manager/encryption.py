@@ -28,7 +28,7 @@ _READ_ONLY: Final = {
 }
 _KEY_MEMBERS: Final = {"keyname", "keyversion", "keyvaulturi"} | _READ_ONLY
 _IDENTITY_MEMBERS: Final = {"userAssignedIdentity", "federatedIdentityClientId"}
-_LOOK_EVERY: Final = timedelta(hours=24)
+LOOK_EVERY: Final = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def pick_up_newest_version(world: World, account: StorageAccount) -> None:
     now = world.clock.now()
     if properties is None or _Settings.of(properties).pinned is not None:
         return
-    if account.last_version_check is not None and now - account.last_version_check < _LOOK_EVERY:
+    if account.last_version_check is not None and now - account.last_version_check < LOOK_EVERY:
         return
     account.last_version_check = now
     try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from local.resource_manager import (
+    encryption_scopes,
     event_subscriptions,
     managed_identities,
     role_assignments,
@@ -72,6 +73,7 @@ def _route(method: str, path: str, operation: str, handler: Handler, kind: str, 
 
 
 _ACCOUNTS: Final = rf"{_GROUP}{_STORAGE}/storageAccounts"
+_SCOPE: Final = rf"{_ACCOUNTS}/{_NAME}/encryptionScopes/(?P<scope_name>[^/]+)"
 
 ROUTES: Final = (
     _storage("GET", rf"{_ACCOUNTS}/{_NAME}", "StorageAccounts.GetProperties", storage_accounts.get_account),
@@ -82,12 +84,10 @@ ROUTES: Final = (
     _storage(
         "GET", rf"{_SUBSCRIPTION}{_STORAGE}/storageAccounts", "StorageAccounts.List", storage_accounts.list_accounts
     ),
-    _storage(
-        "GET",
-        rf"{_ACCOUNTS}/{_NAME}/encryptionScopes",
-        "EncryptionScopes.List",
-        storage_accounts.list_encryption_scopes,
-    ),
+    _storage("GET", rf"{_ACCOUNTS}/{_NAME}/encryptionScopes", "EncryptionScopes.List", encryption_scopes.list_scopes),
+    _storage("GET", _SCOPE, "EncryptionScopes.Get", encryption_scopes.get_scope),
+    _storage("PUT", _SCOPE, "EncryptionScopes.Put", encryption_scopes.put_scope),
+    _storage("PATCH", _SCOPE, "EncryptionScopes.Patch", encryption_scopes.patch_scope),
     _storage(
         "GET",
         rf"{_SUBSCRIPTION}{_STORAGE}/locations/(?P<location>[^/]+)/asyncoperations/(?P<operation>[^/]+)",

@@ -16,6 +16,7 @@ from local.event_grid.sender import ProxySender
 from local.names import LOCATION, MANAGEMENT_HOST, MANAGEMENT_RESOURCE
 from local.resource_manager.calls import Answer, ArmCall
 from local.resource_manager.encryption import pick_up_newest_version
+from local.resource_manager.encryption_scopes import pick_up_newest_versions
 from local.resource_manager.errors import ArmError, authentication_failed
 from local.resource_manager.routes import ROUTES, Route
 from local.resource_manager.scopes import find_tenant_id
@@ -64,6 +65,7 @@ class ResourceManagerService:
         """Do what is due by the world's clock."""
         for account in list(self._world.storage_accounts.values()):
             pick_up_newest_version(self._world, account)
+            pick_up_newest_versions(self._world, account)
 
     async def handle(self, request: web.Request) -> web.Response:
         headers: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Storage accounts: read, list, create, update, delete, and the list of their encryption scopes."""
+"""Storage accounts: read, list, create, update, delete."""
 
 import re
 import secrets
@@ -38,7 +38,7 @@ def account_id(call: ArmCall) -> str:
 
 async def get_account(call: ArmCall) -> Answer:
     """GET."""
-    return Answer(200, _document(call.world, _existing(call, _READ)))
+    return Answer(200, _document(call.world, existing_account(call, _READ)))
 
 
 async def list_accounts(call: ArmCall) -> Answer:
@@ -56,7 +56,7 @@ async def list_accounts_of_group(call: ArmCall) -> Answer:
 
 async def update_account(call: ArmCall) -> Answer:
     """PATCH: answers 200 with the whole account at once."""
-    account = _existing(call, _WRITE)
+    account = existing_account(call, _WRITE)
     body = call.body(*UPDATE_MEMBERS)
     _check_busy(call.world, account)
     account.document = _changed(call, account, body, replace=False)
@@ -103,13 +103,8 @@ async def delete_account(call: ArmCall) -> Answer:
     return Answer(204 if removed is None else 200)
 
 
-async def list_encryption_scopes(call: ArmCall) -> Answer:
-    """The encryption scopes of an account, one page."""
-    account = _existing(call, f"{KIND}/encryptionScopes/read")
-    return Answer(200, page(call, account.encryption_scopes, _PAGE))
-
-
-def _existing(call: ArmCall, action: str) -> StorageAccount:
+def existing_account(call: ArmCall, action: str) -> StorageAccount:
+    """Authorise, then find the account in the path; raises 403 and 404."""
     resource_id = account_id(call)
     call.authorise(action, resource_id)
     check_group(call.world, call.parts["subscription"], call.parts["group"])

@@ -12,6 +12,7 @@ from shared.domain.account_observation import (
     STORAGE_MANAGED,
     VAULT_MANAGED,
     AccountUpdate,
+    CreateAccount,
     EncryptWithKey,
     ObservedAccount,
     RemoveIdentity,
@@ -33,10 +34,13 @@ def body(update: AccountUpdate, present: ObservedAccount) -> dict[str, Any]:
     """The PATCH body of an update."""
     match update:
         case EncryptWithKey():
-            return {
-                "identity": _identity(present, add=update.identity),
-                "properties": {"encryption": _encryption(update, present)},
-            }
+            properties = {"properties": {"encryption": _encryption(update, present)}}
+            # Leaving identities out of a request keeps those that are there.
+            return (
+                properties
+                if update.identity is None
+                else {"identity": _identity(present, add=update.identity), **properties}
+            )
         case SetKeyVersion():
             return {"properties": {"encryption": _encryption(update, present)}}
         case ReturnToMicrosoftManagedKeys():
@@ -46,23 +50,64 @@ def body(update: AccountUpdate, present: ObservedAccount) -> dict[str, Any]:
 
 
 def _encryption(update: EncryptWithKey | SetKeyVersion, present: ObservedAccount) -> dict[str, Any]:
-    identity = {"userAssignedIdentity": update.identity}
-    if update.federated_client_id is not None:
-        identity["federatedIdentityClientId"] = update.federated_client_id
+    identity = _encryption_identity(update)
+    if update.federated_client_id is None and present.federated_client_id is not None:
+        # What somebody else set would go on otherwise: members that are left out of a PATCH may be kept.
+        identity["federatedIdentityClientId"] = ""
+    return {"keySource": VAULT_MANAGED, **_services(present), **_key(update), "identity": identity}
+
+
+def _key(update: EncryptWithKey | SetKeyVersion) -> dict[str, Any]:
     return {
-        "keySource": VAULT_MANAGED,
-        **_services(present),
         "keyvaultproperties": {
             "keyvaulturi": update.key.vault_uri,
             "keyname": update.key.key_name,
             "keyversion": update.version or "",
-        },
-        "identity": identity,
+        }
     }
 
 
+def _encryption_identity(update: EncryptWithKey | SetKeyVersion) -> dict[str, str]:
+    # An empty text stands for the account's system-assigned identity.
+    identity = {"userAssignedIdentity": update.identity or ""}
+    if update.federated_client_id is not None:
+        identity["federatedIdentityClientId"] = update.federated_client_id
+    return identity
+
+
+def creation_body(creation: CreateAccount) -> dict[str, Any]:
+    """The PUT body of a new account: on the customer's key before anything is stored in it."""
+    account, encryption = creation.account, creation.encryption
+    covered = {name: {"enabled": True, "keyType": "Account"} for name in account.coverage}
+    body: dict[str, Any] = {
+        "location": account.location,
+        "sku": {"name": account.sku},
+        "kind": account.kind,
+        "tags": dict(account.tags),
+        "properties": {
+            "minimumTlsVersion": account.minimum_tls_version,
+            "encryption": {
+                "keySource": VAULT_MANAGED,
+                "services": {"blob": {"enabled": True}, "file": {"enabled": True}, **covered},
+                **_key(encryption),
+                "identity": _encryption_identity(encryption),
+            },
+        },
+    }
+    if encryption.identity is not None:
+        body["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {encryption.identity: {}}}
+    return body
+
+
 def _services(present: ObservedAccount) -> dict[str, Any]:
-    return {"services": {name: {"enabled": True} for name in present.encryption_services}}
+    return {"services": {name: _service(name, present) for name in present.encryption_services}}
+
+
+def _service(name: str, present: ObservedAccount) -> dict[str, Any]:
+    if name in ALWAYS_COVERED or name not in present.covered_services:
+        return {"enabled": True}
+    # Without it the default could be read, which cannot be chosen any more.
+    return {"enabled": True, "keyType": "Account"}
 
 
 def _identity(present: ObservedAccount, *, add: str | None = None, remove: str | None = None) -> dict[str, Any]:
@@ -108,6 +153,7 @@ def observe(document: Any, cloud: Cloud) -> ObservedAccount:
         federated_client_id=(encryption_identity.text("federatedIdentityClientId") or "").lower() or None,
         covered_services=tuple(name for name in enabled if _is_covered(name, services[name])),
         encryption_services=tuple(enabled),
+        provisioning_state=account.inner("properties").text("provisioningState") or "Succeeded",
     )
 
 

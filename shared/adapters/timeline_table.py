@@ -25,6 +25,7 @@ from shared.errors import StaleWrite, UnexpectedAnswer
 from shared.stores import StoredHead
 
 HEAD: Final = "head"
+STATEMENT: Final = "statement"
 MOST_ENTRIES: Final = 99
 
 
@@ -66,6 +67,21 @@ class TimelineTable:
                 raise
             return found
         return StoredHead(head, etags[0])
+
+    async def write_statement(self, customer_id: str, statement: dict[str, Any]) -> None:
+        """Keep a customer's evidence statement beside its timeline."""
+        document = split("document", msgspec.json.encode(statement).decode())
+        await self._tables.upsert(
+            "timeline", {"PartitionKey": customer_id, "RowKey": STATEMENT, "schema": SCHEMA, **document}
+        )
+
+    async def read_statement(self, customer_id: str) -> dict[str, Any] | None:
+        """Read a customer's evidence statement."""
+        entity = await self._tables.read("timeline", customer_id, STATEMENT)
+        if entity is None:
+            return None
+        _check(entity)
+        return msgspec.json.decode(join("document", entity), type=dict[str, Any])
 
     async def read_entries(
         self, customer_id: str, *, first: int = 1, last: int | None = None

@@ -5,12 +5,14 @@ ARM's words (https://learn.microsoft.com/azure/storage/common/customer-managed-k
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.domain.identifiers import KeyIdentifier
+from shared.domain.resource_details import NewAccount
 
 STORAGE_MANAGED = "Microsoft.Storage"
 VAULT_MANAGED = "Microsoft.Keyvault"
+BEING_MADE = frozenset({"creating", "resolvingdns", "accepted"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +20,7 @@ class ObservedAccount:
     """A storage account's identity and encryption. ARM ids are spelled as ARM did; compare them case-folded.
 
     `key_version` is the setting: None or empty text means Azure's automatic update. `current_version` is the
-    version really in use.
+    version really in use. Without an `encryption_identity` the account comes to the vault as itself.
     """
 
     resource_id: str
@@ -35,6 +37,12 @@ class ObservedAccount:
     federated_client_id: str | None = None
     covered_services: tuple[str, ...] = ()
     encryption_services: tuple[str, ...] = ()
+    provisioning_state: str = "Succeeded"
+
+    @property
+    def is_being_made(self) -> bool:
+        """Whether its creation has not ended yet: until then it takes no updates."""
+        return self.provisioning_state.lower() in BEING_MADE
 
     @property
     def current_version(self) -> str | None:
@@ -51,22 +59,23 @@ class ObservedAccount:
 class EncryptWithKey:
     """Encrypt with the key: adds `identity` to those present, and sets the Key Vault properties.
 
-    `version` None asks for Azure's automatic update (an explicit empty text on the wire).
+    `version` None asks for Azure's automatic update (an explicit empty text on the wire); `identity` None for the
+    account's system-assigned identity, which must be there.
     """
 
     key: KeyIdentifier
     version: str | None
-    identity: str
+    identity: str | None
     federated_client_id: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetKeyVersion:
-    """Move an account that is already encrypted with the key; leaves `identity` alone. None: automatic update."""
+    """Move an account that is already encrypted with the key; leaves identities alone. None: automatic update."""
 
     key: KeyIdentifier
     version: str | None
-    identity: str
+    identity: str | None
     federated_client_id: str | None
 
 
@@ -83,3 +92,19 @@ class RemoveIdentity:
 
 
 type AccountUpdate = EncryptWithKey | SetKeyVersion | ReturnToMicrosoftManagedKeys | RemoveIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateAccount:
+    """Make an account that is encrypted with the key from the start; Azure asks for a user-assigned identity then."""
+
+    account: NewAccount
+    encryption: EncryptWithKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreationAccepted:
+    """Resource Manager is making the account and says at `poll_url` how far it is; `retry_after`: not before."""
+
+    poll_url: str
+    retry_after: timedelta | None = None

@@ -12,6 +12,9 @@ from enum import StrEnum
 from typing import Any
 
 GENESIS = "0" * 64
+EVENT_ACTOR = "key-vault"
+SWEEP_CAUSE = "sweep"
+"""What the origin of work that an event, or the sweep, brought about is known by."""
 
 
 class Notification(StrEnum):
@@ -20,6 +23,7 @@ class Notification(StrEnum):
     CUSTOMER_ONBOARDED = "CustomerOnboarded"
     KEY_VERIFIED = "KeyVerified"
     KEY_NEW_VERSION = "KeyNewVersion"
+    KEY_VERSION_RETIRABLE = "KeyVersionRetirable"
     KEY_EXPIRING = "KeyExpiring"
     KEY_EXPIRED = "KeyExpired"
     KEY_ACCESS_LOST = "KeyAccessLost"
@@ -39,11 +43,14 @@ class Record(StrEnum):
 
     CUSTOMER_REGISTERED = "CustomerRegistered"
     CUSTOMER_CHANGED = "CustomerChanged"
+    CUSTOMER_LEAVING = "CustomerLeaving"
+    CUSTOMER_ABANDONED = "CustomerAbandoned"
     CONSENT_LINK_ISSUED = "ConsentLinkIssued"
     CONSENT_LINK_ANSWERED = "ConsentLinkAnswered"
     CONSENT_OBSERVED = "ConsentObserved"
     KEY_REGISTERED = "KeyRegistered"
     KEY_CHANGED = "KeyChanged"
+    KEY_OWNERSHIP_ATTESTED = "KeyOwnershipAttested"
     KEY_OBSERVED = "KeyObserved"
     KEY_REMOVING = "KeyRemoving"
     KEY_REMOVED = "KeyRemoved"
@@ -52,6 +59,8 @@ class Record(StrEnum):
     OPERATION_REMOVED = "OperationRemoved"
     RESOURCE_REGISTERED = "ResourceRegistered"
     RESOURCE_CHANGED = "ResourceChanged"
+    RESOURCE_CREATING = "ResourceCreating"
+    RESOURCE_CREATION_ACCEPTED = "ResourceCreationAccepted"
     RESOURCE_APPLYING = "ResourceApplying"
     RESOURCE_UPDATING = "ResourceUpdating"
     RESOURCE_ROTATING = "ResourceRotating"
@@ -59,6 +68,7 @@ class Record(StrEnum):
     RESOURCE_INTERRUPTED = "ResourceInterrupted"
     RESOURCE_POSTPONED = "ResourcePostponed"
     RESOURCE_OBSERVED = "ResourceObserved"
+    RESOURCE_STRANDED = "ResourceStranded"
     RESOURCE_REMOVED = "ResourceRemoved"
 
 
@@ -68,6 +78,9 @@ MEANINGS: dict[EntryType, str] = {
     Notification.CUSTOMER_ONBOARDED: "Consent is confirmed and the customer's first key is verified.",
     Notification.KEY_VERIFIED: "Every check of the key passed; resources may be protected with it.",
     Notification.KEY_NEW_VERSION: "A newer version of the key passed every check; its resources are being moved.",
+    Notification.KEY_VERSION_RETIRABLE: (
+        "No resource known to CrossKey uses an older version of the key any more, encryption scopes included."
+    ),
     Notification.KEY_EXPIRING: "The key version in use expires soon.",
     Notification.KEY_EXPIRED: "The key version in use has expired; data stays readable, new wraps are refused.",
     Notification.KEY_ACCESS_LOST: "The key was found revoked twice: disabled, deleted, access or consent withdrawn.",
@@ -85,11 +98,14 @@ MEANINGS: dict[EntryType, str] = {
     Notification.ATTENTION_NEEDED: "CrossKey cannot go on by itself; a person is needed.",
     Record.CUSTOMER_REGISTERED: "An operator registered the customer.",
     Record.CUSTOMER_CHANGED: "An operator changed the customer.",
+    Record.CUSTOMER_LEAVING: "An operator asked for the customer's offboarding; every resource is being released.",
+    Record.CUSTOMER_ABANDONED: "An administrator gave the customer's keys up; what still depends on them is stranded.",
     Record.CONSENT_LINK_ISSUED: "A consent link was made for the customer's administrator.",
     Record.CONSENT_LINK_ANSWERED: "The consent link was answered; consent itself is confirmed by a token.",
     Record.CONSENT_OBSERVED: "A token request showed whether the application may act in the customer's tenant.",
     Record.KEY_REGISTERED: "A key was registered.",
     Record.KEY_CHANGED: "A key's registration was changed.",
+    Record.KEY_OWNERSHIP_ATTESTED: "An operator answers for it that the key is the customer's; `reason` says why.",
     Record.KEY_OBSERVED: "A check of the key had another outcome than the one before.",
     Record.KEY_REMOVING: "A key's registration is about to be removed; nothing new is encrypted with it.",
     Record.KEY_REMOVED: "A key's registration was removed.",
@@ -98,6 +114,8 @@ MEANINGS: dict[EntryType, str] = {
     Record.OPERATION_REMOVED: "The row of an operation that ended thirty days ago was removed.",
     Record.RESOURCE_REGISTERED: "A resource was registered to be protected.",
     Record.RESOURCE_CHANGED: "A resource's registration was changed.",
+    Record.RESOURCE_CREATING: "Resource Manager is about to be asked to make the resource; recorded first.",
+    Record.RESOURCE_CREATION_ACCEPTED: "Resource Manager is making the resource; its answer is asked for later.",
     Record.RESOURCE_APPLYING: "An update of the resource is about to be sent; recorded first.",
     Record.RESOURCE_UPDATING: "Work on the resource that was begun earlier goes on; recorded first.",
     Record.RESOURCE_ROTATING: "A move to a newer version by pinning is about to be sent; recorded first.",
@@ -105,6 +123,7 @@ MEANINGS: dict[EntryType, str] = {
     Record.RESOURCE_INTERRUPTED: "An update's answer was lost or asked to wait; the resource is read again.",
     Record.RESOURCE_POSTPONED: "Azure asked to wait; work on the resource goes on later.",
     Record.RESOURCE_OBSERVED: "The resource was observed in another state than recorded.",
+    Record.RESOURCE_STRANDED: "The resource still depends on a key that was given up; its data may be lost.",
     Record.RESOURCE_REMOVED: "The row of a released resource was removed.",
 }
 

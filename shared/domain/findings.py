@@ -21,12 +21,16 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One check's outcome. `detail` adds what was observed to the reason's sentence."""
+    """One check's outcome. `detail` adds what was observed to the reason's sentence.
+
+    `versions` are the key versions that it is about, where the remedy must name them.
+    """
 
     check: str
     result: Result
     reason: Reason | None = None
     detail: str = ""
+    versions: tuple[str, ...] = ()
 
     @property
     def owner(self) -> Owner | None:
@@ -44,9 +48,9 @@ def passed(check: str) -> CheckResult:
     return CheckResult(check, Result.PASS)
 
 
-def failed(check: str, reason: Reason, detail: str = "") -> CheckResult:
+def failed(check: str, reason: Reason, detail: str = "", versions: tuple[str, ...] = ()) -> CheckResult:
     """A check that found something wrong."""
-    return CheckResult(check, Result.FAIL, reason, detail)
+    return CheckResult(check, Result.FAIL, reason, detail, versions)
 
 
 def skipped(check: str, detail: str) -> CheckResult:

@@ -8,7 +8,6 @@ key attributes.
 
 from collections.abc import Callable
 
-from shared.domain.expiry import expiry_step
 from shared.domain.findings import CheckResult, Result, failed, passed, skipped
 from shared.domain.key_observation import GRACE_FOR_ROLES, Outage
 from shared.domain.key_refusals import (
@@ -20,11 +19,13 @@ from shared.domain.key_refusals import (
     tells_nothing,
     token_reason,
 )
+from shared.domain.limited import trial_update
 from shared.domain.look import Look, owns_key
 from shared.domain.model import OwnershipState
 from shared.domain.probe_checks import unwrap, wrap
 from shared.domain.reasons import Reason
 from shared.domain.remedies import ownership_tag
+from shared.domain.warning_checks import event_subscription, expiry, new_version, rotation_age
 
 SUPPORTED_TYPES = frozenset({"RSA", "RSA-HSM"})
 SUPPORTED_SIZES = frozenset({2048, 3072, 4096})
@@ -42,7 +43,9 @@ def judge_newer_version(look: Look) -> CheckResult | None:
     seen, known = look.seen.key, look.key.latest_version
     if seen is None or known in (None, seen.version) or look.key.pinned_version is not None:
         return None
-    faults = [check.reason for check in run_checks(look) if check.result is Result.FAIL and check.check in OF_VERSION]
+    failures = [check for check in run_checks(look) if check.result is Result.FAIL and check.check in OF_VERSION]
+    # That an older version was disabled too early is no fault of this one.
+    faults = [check.reason for check in failures if check.reason is not Reason.VERSION_IN_USE_DISABLED]
     if not faults:
         return None
     reasons = ", ".join(reason.value for reason in faults if reason is not None)
@@ -141,7 +144,7 @@ def key_enabled(look: Look) -> CheckResult:
     if key is None:
         return _unread("keyEnabled")
     if not key.enabled:
-        return failed("keyEnabled", Reason.KEY_DISABLED, f"Version {key.version}.")
+        return failed("keyEnabled", Reason.KEY_DISABLED, f"Version {key.version}.", (key.version,))
     return passed("keyEnabled")
 
 
@@ -206,34 +209,18 @@ def purge_protection(look: Look) -> CheckResult:
 
 def ownership(look: Look) -> CheckResult:
     """Whoever onboards must have shown once that the key is theirs to tag."""
-    if look.key.ownership.state is not OwnershipState.UNPROVEN:
+    recorded = look.key.ownership.state
+    attested = recorded is OwnershipState.ATTESTED
+    if recorded is OwnershipState.PROVEN or (attested and (look.seen.key is None or owns_key(look))):
         return passed("ownership")
+    if attested:
+        return CheckResult("ownership", Result.WARN, Reason.OWNERSHIP_UNPROVEN, "An operator attested it.")
     if look.seen.key is None:
         return _unread("ownership")
     if look.claimed_elsewhere:
         return failed("ownership", Reason.KEY_CLAIMED_ELSEWHERE)
     name, _ = ownership_tag(look.customer)
     return passed("ownership") if owns_key(look) else failed("ownership", Reason.OWNERSHIP_UNPROVEN, f"Tag {name}.")
-
-
-def new_version(look: Look) -> CheckResult:
-    """A newer version that is not fit is a warning: the version taken over is what counts."""
-    return passed("newVersion") if look.unusable is None else look.unusable
-
-
-def expiry(look: Look) -> CheckResult:
-    """Expiry that comes near is a warning, step by step."""
-    key = look.seen.key
-    if key is None:
-        return _unread("expiry")
-    if key.expires is None or key.expires <= look.now:
-        return passed("expiry")
-    step = expiry_step(key.expires, look.now)
-    if step is None:
-        return passed("expiry")
-    return CheckResult(
-        "expiry", Result.WARN, Reason.NEAR_EXPIRY, f"Expires {key.expires:%Y-%m-%d}, within {step} days."
-    )
 
 
 CHECKS: tuple[Check, ...] = (
@@ -252,8 +239,11 @@ CHECKS: tuple[Check, ...] = (
     wrap,  # by the vault, never locally
     unwrap,  # with the canaries of versions in use
     ownership,
-    new_version,  # a warning
-    expiry,  # a warning
+    trial_update,  # in place of all that could not be seen
+    new_version,  # from here on warnings
+    expiry,
+    rotation_age,
+    event_subscription,
 )
 
 

@@ -13,53 +13,25 @@ from typing import Any
 from shared.domain.entries import EntryType, Notification, Record
 from shared.domain.expiry import expiry_step
 from shared.domain.findings import CheckResult, Result
-from shared.domain.key_observation import ProbeOutcome
+from shared.domain.key_judgement import UNKNOWABLE, consent_state, is_proven, judge, keep_probed
+from shared.domain.key_memory import KeyMemory, LearntBy, is_call_due, is_reminder_due
+from shared.domain.key_observation import ObservedKey
+from shared.domain.key_turns import CONFIRMATION_DELAY, Judged, is_relied_on, turn_health
+from shared.domain.limited import TRIAL, is_fit_for_trial, is_limited
 from shared.domain.look import Look, owns_key
 from shared.domain.model import (
     REVOKED_STATES,
+    Attention,
     Canary,
     ConsentState,
     HealthState,
     Key,
-    KeyHealth,
     Ownership,
     OwnershipState,
     Verification,
     VerificationState,
 )
 from shared.domain.reasons import Reason
-
-CONFIRMATION_DELAY = timedelta(seconds=30)
-PROBED_CHECKS = frozenset({"wrap", "unwrap"})
-
-_STATE_OF_REASON: tuple[tuple[HealthState, frozenset[Reason]], ...] = (
-    (HealthState.PROVIDER_FAULT, frozenset({Reason.PROVIDER_CREDENTIAL_BROKEN})),
-    (
-        HealthState.CONSENT_LOST,
-        frozenset({Reason.CONSENT_MISSING, Reason.APPLICATION_DISABLED, Reason.BLOCKED_BY_CONDITIONAL_ACCESS}),
-    ),
-    (
-        HealthState.UNOBSERVABLE,
-        frozenset(
-            {
-                Reason.TOKEN_UNAVAILABLE,
-                Reason.VAULT_UNREACHABLE,
-                Reason.VAULT_NAME_UNRESOLVED,
-                Reason.VAULT_THROTTLED,
-                Reason.VAULT_FIREWALL,
-            }
-        ),
-    ),
-    (
-        HealthState.ACCESS_DENIED,
-        frozenset({Reason.VAULT_IN_ANOTHER_TENANT, Reason.ROLE_PROPAGATING, Reason.ROLE_MISSING}),
-    ),
-    (HealthState.DELETED, frozenset({Reason.KEY_NOT_FOUND})),
-    (HealthState.DISABLED, frozenset({Reason.KEY_DISABLED, Reason.KEY_NOT_YET_VALID, Reason.UNWRAP_REFUSED})),
-    (HealthState.EXPIRED, frozenset({Reason.KEY_EXPIRED})),
-    (HealthState.EXPIRING, frozenset({Reason.NEAR_EXPIRY})),
-)
-_UNKNOWABLE = frozenset({HealthState.UNOBSERVABLE, HealthState.PROVIDER_FAULT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +56,9 @@ class KeyPlan:
 def decide_key(look: Look, checks: tuple[CheckResult, ...]) -> KeyPlan:
     """Compare what was seen with what is recorded."""
     before = look.key
+    limited = is_fit_for_trial(look, checks)
     seen_now = judge(checks)
-    checks = keep_probed(look, checks)
+    checks = checks if limited else keep_probed(look, checks)
     state, reasons = judge(checks)
     if look.seen.key is None and state in (HealthState.HEALTHY, HealthState.EXPIRING):
         # Nothing was found wrong because nothing was seen.
@@ -94,11 +67,12 @@ def decide_key(look: Look, checks: tuple[CheckResult, ...]) -> KeyPlan:
     remembered = state is not seen_now[0]
     steps: list[KeyStep] = []
     current = before
-    judged = (before.health, Record.KEY_OBSERVED) if remembered else _health(look, state, reasons)
-    for changed, entry_type in _facets(look, checks, state, judged):
+    judged = (before.health, Record.KEY_OBSERVED) if remembered else turn_health(look, state, reasons, limited=limited)
+    finding = _Finding(checks=checks, state=state, reasons=reasons, limited=limited, remembered=remembered)
+    for changed, entry_type, more in _facets(look, finding, judged):
         merged = changed(current)
         if merged != current:
-            steps.append(KeyStep(key=merged, type=entry_type, data=_data(merged)))
+            steps.append(KeyStep(key=merged, type=entry_type, data=_data(merged) | more))
             current = merged
     suspected = current.health.suspected_at is not None
     return KeyPlan(
@@ -110,54 +84,31 @@ def decide_key(look: Look, checks: tuple[CheckResult, ...]) -> KeyPlan:
 
 
 def is_ready(key: Key) -> bool:
-    """Whether something may be encrypted with the key now."""
+    """Whether something may be encrypted with the key now.
+
+    A key out of reach is ready for Azure Storage's trial while nothing but that is known of it.
+    """
+    if key.ownership.state is OwnershipState.UNPROVEN or key.removing_since is not None:
+        return False
+    if is_limited(key):
+        return key.health.state is HealthState.UNOBSERVABLE
     return (
-        key.verification.state in (VerificationState.VERIFIED, VerificationState.LIMITED)
-        and key.ownership.state is not OwnershipState.UNPROVEN
+        key.verification.state is VerificationState.VERIFIED
         and key.health.state in (HealthState.HEALTHY, HealthState.EXPIRING)
         and key.target_version is not None
         and key.canary(key.target_version) is not None
-        and key.removing_since is None
     )
 
 
-def judge(checks: tuple[CheckResult, ...]) -> tuple[HealthState, tuple[Reason, ...]]:
-    """The health that the findings amount to; the first matching row of the table wins."""
-    reasons = tuple(check.reason for check in checks if check.reason is not None)
-    for state, members in _STATE_OF_REASON:
-        if members.intersection(reasons):
-            return state, reasons
-    return HealthState.HEALTHY, reasons
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Finding:
+    """What a look amounts to. `limited`: the key is out of reach and fit for a trial; `remembered`: not seen now."""
 
-
-def keep_probed(look: Look, checks: tuple[CheckResult, ...]) -> tuple[CheckResult, ...]:
-    """Take over the recorded wrap and unwrap results where this look could not tell.
-
-    They speak of the recorded version alone: another version is not proven by them.
-    """
-    seen = look.seen.key
-    if seen is not None and seen.version != look.key.latest_version:
-        return checks
-    known = {check.check: check for check in look.key.verification.checks if check.result is not Result.SKIPPED}
-    return tuple(
-        known.get(check.check, check) if check.check in PROBED_CHECKS and not _was_asked(look, check.check) else check
-        for check in checks
-    )
-
-
-def _was_asked(look: Look, check: str) -> bool:
-    probe = look.seen.probe
-    if probe is None:
-        return False
-    return (probe.wrap if check == "wrap" else probe.unwrap) is not ProbeOutcome.NOT_TRIED
-
-
-def _is_proven(checks: tuple[CheckResult, ...]) -> bool:
-    """Whether the vault is known to wrap and unwrap with the version seen."""
-    return all(check.result is not Result.SKIPPED for check in checks if check.check in PROBED_CHECKS)
-
-
-type _Judged = tuple[KeyHealth, EntryType]
+    checks: tuple[CheckResult, ...]
+    state: HealthState
+    reasons: tuple[Reason, ...]
+    limited: bool
+    remembered: bool
 
 
 class _Replace:
@@ -165,59 +116,124 @@ class _Replace:
 
     def __init__(self, **fields: Any) -> None:
         self._fields = fields
+        self.memory: KeyMemory | None = fields.get("memory")
 
     def __call__(self, key: Key) -> Key:
         return replace(key, **self._fields)
 
 
-def _facets(
-    look: Look, checks: tuple[CheckResult, ...], state: HealthState, judged: _Judged
-) -> Iterator[tuple[_Replace, EntryType]]:
-    """Yield every aspect that may have changed, each with the entry that tells of it."""
-    key, seen = look.key, look.seen
-    verification = _verification(look, checks, state)
+type _Facet = tuple[_Replace, EntryType, dict[str, Any]]
+
+
+def _facets(look: Look, finding: _Finding, judged: Judged) -> Iterator[_Facet]:
+    """Yield every aspect that may have changed, each with the entry that tells of it and what it says beside."""
+    key, seen, state = look.key, look.seen, finding.state
+    verification = _verification(look, finding)
     health, health_entry = judged
+    memory = _memory(look, finding)
     newly_verified = verification.state is VerificationState.VERIFIED and key.latest_version is None
-    quiet: dict[str, Any] = {"verification": verification, "ownership": _ownership(look), "canaries": _canaries(look)}
+    quiet: dict[str, Any] = {
+        "verification": verification,
+        "ownership": _ownership(look),
+        "canaries": _canaries(look),
+        "memory": memory,
+    }
     if seen.vault_region is not None:
         quiet["vault_region"] = seen.vault_region
     if health_entry is Record.KEY_OBSERVED:
         quiet["health"] = health
-    verified = verification.state is VerificationState.VERIFIED and state not in _UNKNOWABLE
-    passed = verified and _is_proven(checks)
+    if memory.unseen_since is None and key.attention is not None and key.attention.reason is Reason.KEY_UNSEEN:
+        quiet["attention"] = None
+    verified = verification.state is VerificationState.VERIFIED and state not in UNKNOWABLE
+    passed = verified and is_proven(finding.checks)
     if passed and seen.key is not None:
         quiet["expires_at"] = seen.key.expires
         quiet["attention"] = None
         if key.latest_version in (None, seen.key.version):
             quiet["latest_version"] = seen.key.version
             quiet["latest_created"] = seen.key.created
-    yield _Replace(**quiet), Notification.KEY_VERIFIED if newly_verified else Record.KEY_OBSERVED
-    if health_entry is not Record.KEY_OBSERVED:
-        yield _Replace(health=health), health_entry
+    yield _Replace(**quiet), Notification.KEY_VERIFIED if newly_verified else Record.KEY_OBSERVED, {}
+    for change, entry_type, more in _tidings(look, finding, judged, memory):
+        memory = change.memory or memory
+        yield change, entry_type, more
     if passed and seen.key is not None:
-        if key.latest_version is not None and key.pinned_version is None:
-            newer = _Replace(latest_version=seen.key.version, latest_created=seen.key.created)
-            yield newer, Notification.KEY_NEW_VERSION
-        step = None if seen.key.expires is None else expiry_step(seen.key.expires, look.now)
-        nearer = step is not None and (key.expiry_step is None or step < key.expiry_step)
-        yield _Replace(expiry_step=step), Notification.KEY_EXPIRING if nearer else Record.KEY_OBSERVED
+        yield from _versions(look, seen.key, memory)
 
 
-def _verification(look: Look, checks: tuple[CheckResult, ...], state: HealthState) -> Verification:
-    recorded = look.key.verification
+def _tidings(look: Look, finding: _Finding, judged: Judged, memory: KeyMemory) -> Iterator[_Facet]:
+    """Yield what people are told of the key's health: its turn, that a loss lasts, that nobody can see it."""
+    health, health_entry = judged
+    if health_entry is not Record.KEY_OBSERVED:
+        lost = health_entry is Notification.KEY_ACCESS_LOST
+        memory = replace(memory, announced_at=look.now if lost else None)
+        yield _Replace(health=health, memory=memory), health_entry, {"reminder": False} if lost else {}
+    elif _lasts(look, finding) and is_reminder_due(memory, lost_since=look.key.health.since, now=look.now):
+        memory = replace(memory, announced_at=look.now)
+        yield _Replace(memory=memory), Notification.KEY_ACCESS_LOST, {"reminder": True}
+    if is_call_due(memory, look.now):
+        memory = replace(memory, called_at=look.now)
+        yield _call(memory, finding, look)
+
+
+def _versions(look: Look, seen: ObservedKey, memory: KeyMemory) -> Iterator[_Facet]:
+    """Yield what a look that passed every check tells of a newer version and of the expiry."""
+    key = look.key
+    if key.latest_version is not None and key.pinned_version is None:
+        if seen.version != key.latest_version:
+            memory = replace(memory, learnt_by=look.learnt_by or memory.learnt_by)
+        newer = _Replace(latest_version=seen.version, latest_created=seen.created, memory=memory)
+        yield newer, Notification.KEY_NEW_VERSION, {}
+    step = None if seen.expires is None else expiry_step(seen.expires, look.now)
+    nearer = step is not None and (key.expiry_step is None or step < key.expiry_step)
+    yield _Replace(expiry_step=step), Notification.KEY_EXPIRING if nearer else Record.KEY_OBSERVED, {}
+
+
+def _memory(look: Look, finding: _Finding) -> KeyMemory:
+    """Since when the key is out of sight, and whether an event has come after all."""
+    memory = look.key.memory
+    if finding.state not in UNKNOWABLE or finding.limited:
+        memory = replace(memory, unseen_since=None, called_at=None)
+    elif memory.unseen_since is None:
+        memory = replace(memory, unseen_since=look.now)
+    if look.learnt_by is LearntBy.EVENT and memory.learnt_by is LearntBy.SWEEP:
+        memory = replace(memory, learnt_by=LearntBy.EVENT)
+    return memory
+
+
+def _lasts(look: Look, finding: _Finding) -> bool:
+    """Whether a loss that was announced is seen again."""
+    lost = look.key.health.state in REVOKED_STATES and finding.state in REVOKED_STATES
+    return lost and not finding.remembered and is_relied_on(look)
+
+
+def _call(memory: KeyMemory, finding: _Finding, look: Look) -> _Facet:
+    """Call a person; one who was called for something else before keeps that."""
+    why = ", ".join((finding.state.value, *(reason.value for reason in finding.reasons)))
+    attention = look.key.attention or Attention(since=look.now, reason=Reason.KEY_UNSEEN, detail=f"Seen: {why}.")
+    since = None if memory.unseen_since is None else memory.unseen_since.isoformat()
+    more = {"reasons": [Reason.KEY_UNSEEN.value, *(reason.value for reason in finding.reasons)], "unseenSince": since}
+    return _Replace(memory=memory, attention=attention), Notification.ATTENTION_NEEDED, more
+
+
+def _verification(look: Look, finding: _Finding) -> Verification:
+    recorded, checks = look.key.verification, finding.checks
     failed = any(check.result is Result.FAIL for check in checks)
-    proven = _is_proven(checks)
-    untold = state in _UNKNOWABLE or (not failed and not proven)
-    if untold and recorded.state in (VerificationState.VERIFIED, VerificationState.LIMITED):
+    refused = any(check.check == TRIAL and check.result is Result.FAIL for check in checks)
+    proven = is_proven(checks)
+    untold = finding.state in UNKNOWABLE or (not failed and not proven)
+    kept = recorded.state in (VerificationState.VERIFIED, VerificationState.LIMITED)
+    if untold and kept and not refused and not finding.limited:
         return recorded
     new_state = VerificationState.VERIFIED if proven and not failed else VerificationState.FAILED
+    if finding.limited:
+        new_state = VerificationState.LIMITED
     if new_state is recorded.state and checks == recorded.checks:
         return recorded
     return Verification(state=new_state, checked_at=look.now, checks=checks)
 
 
 def _ownership(look: Look) -> Ownership:
-    if look.key.ownership.state is OwnershipState.UNPROVEN and owns_key(look) and not look.claimed_elsewhere:
+    if look.key.ownership.state is not OwnershipState.PROVEN and owns_key(look) and not look.claimed_elsewhere:
         return Ownership(state=OwnershipState.PROVEN, since=look.now)
     return look.key.ownership
 
@@ -229,57 +245,11 @@ def _canaries(look: Look) -> tuple[Canary, ...]:
     return (*look.key.canaries, probe.new_canary)
 
 
-def _suspect(recorded: KeyHealth, look: Look, state: HealthState, reasons: tuple[Reason, ...]) -> _Judged:
-    """A revocation seen once is stored; seen again after the delay, it is announced."""
-    if recorded.suspected_at is None:
-        return replace(recorded, suspected_at=look.now, suspected_state=state), Record.KEY_OBSERVED
-    if look.now - recorded.suspected_at < CONFIRMATION_DELAY:
-        return recorded, Record.KEY_OBSERVED
-    return KeyHealth(state=state, since=look.now, reasons=reasons), Notification.KEY_ACCESS_LOST
-
-
-def _outage(recorded: KeyHealth, look: Look, state: HealthState, reasons: tuple[Reason, ...]) -> KeyHealth:
-    """What cannot be seen stays as it was last seen where that matters: revoked, expired, or suspected."""
-    if recorded.state in REVOKED_STATES or recorded.state is HealthState.EXPIRED:
-        return recorded
-    since = recorded.since if recorded.state is state else look.now
-    return replace(recorded, state=state, since=since, reasons=reasons)
-
-
-def _health(look: Look, state: HealthState, reasons: tuple[Reason, ...]) -> _Judged:
-    recorded = look.key.health
-    was_revoked = recorded.state in REVOKED_STATES
-    ever_verified = look.key.latest_version is not None
-    if state in _UNKNOWABLE:
-        return _outage(recorded, look, state, reasons), Record.KEY_OBSERVED
-    if state in REVOKED_STATES and ever_verified and not was_revoked:
-        return _suspect(recorded, look, state, reasons)
-    if state is recorded.state:
-        return KeyHealth(state=state, since=recorded.since, reasons=reasons), Record.KEY_OBSERVED
-    fresh = KeyHealth(state=state, since=look.now, reasons=reasons)
-    if was_revoked and ever_verified and state not in REVOKED_STATES:
-        return fresh, Notification.KEY_ACCESS_RESTORED
-    if state is HealthState.EXPIRED and ever_verified:
-        return fresh, Notification.KEY_EXPIRED
-    return fresh, Record.KEY_OBSERVED
-
-
 def _consent(look: Look, reasons: tuple[Reason, ...]) -> ConsentState | None:
     """What the look says of consent; None when it says nothing."""
     if look.seen.token_obtained:
         return ConsentState.GRANTED
     return consent_state(reasons)
-
-
-def consent_state(reasons: tuple[Reason, ...]) -> ConsentState | None:
-    """The consent state that a refused token amounts to; None when it was not about consent."""
-    if Reason.CONSENT_MISSING in reasons:
-        return ConsentState.MISSING
-    if Reason.APPLICATION_DISABLED in reasons:
-        return ConsentState.DISABLED
-    if Reason.BLOCKED_BY_CONDITIONAL_ACCESS in reasons:
-        return ConsentState.BLOCKED
-    return None
 
 
 def _data(key: Key) -> dict[str, Any]:

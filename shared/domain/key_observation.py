@@ -73,7 +73,11 @@ class ProbeOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """Wrap and unwrap by the vault itself. `canaries` holds the outcome for every stored canary, by version."""
+    """Wrap and unwrap by the vault itself. `canaries` holds the outcome for every stored canary, by version.
+
+    `disabled` are the versions whose canary the vault refused because they are disabled; `users` says how many live
+    resources were last seen on a version.
+    """
 
     version: str
     wrap: ProbeOutcome
@@ -81,6 +85,8 @@ class Probe:
     wrap_denial: Denial | None = None
     unwrap_denial: Denial | None = None
     canaries: dict[str, ProbeOutcome] = field(default_factory=dict)
+    disabled: frozenset[str] = frozenset()
+    users: dict[str, int] = field(default_factory=dict)
     new_canary: Canary | None = None
 
 

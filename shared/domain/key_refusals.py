@@ -12,7 +12,9 @@ CONSENT_MISSING_CODES = frozenset({700016, 7000229, 650052, 65001, 65004, 500011
 APPLICATION_DISABLED_CODES = frozenset({7000112})
 CONDITIONAL_ACCESS_CODES = frozenset({53003, 530034, 53000})
 ROLE_DENIALS = frozenset({"ForbiddenByRbac", "ForbiddenByPolicy", "AccessDenied"})
-FIREWALL_DENIALS = frozenset({"ForbiddenByFirewall", "ForbiddenByConnection"})
+FIREWALL_DENIAL = "ForbiddenByFirewall"
+CONNECTION_DENIAL = "ForbiddenByConnection"
+FIREWALL_DENIALS = frozenset({FIREWALL_DENIAL, CONNECTION_DENIAL})
 WINDOW_DENIALS = {"KeyNotYetValid": Reason.KEY_NOT_YET_VALID, "KeyExpired": Reason.KEY_EXPIRED}
 DISABLED_DENIAL = "KeyDisabled"
 

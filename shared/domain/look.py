@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.domain.findings import CheckResult
+from shared.domain.findings import CheckResult, Finding
+from shared.domain.key_memory import LearntBy
 from shared.domain.key_observation import KeyObservation
 from shared.domain.model import Customer, Key
 from shared.domain.remedies import ownership_tag
@@ -20,6 +21,11 @@ class Look:
     claimed_elsewhere: bool = False
     unusable: CheckResult | None = None
     """A newer version that failed its checks, when this look is at the version taken over instead."""
+    storage_accepted: bool = False
+    storage_refused: Finding | None = None
+    """What Azure Storage did with the key; asked only for a key that CrossKey has never reached."""
+    learnt_by: LearntBy | None = None
+    """How CrossKey came to look, where that tells whether the vault's events arrive."""
 
 
 def owns_key(look: Look) -> bool:

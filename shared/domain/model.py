@@ -11,7 +11,10 @@ from enum import StrEnum
 
 from shared.domain.findings import CheckResult, Finding
 from shared.domain.identifiers import KeyIdentifier, StorageAccountId
+from shared.domain.key_memory import KeyMemory
+from shared.domain.old_versions import OldVersion
 from shared.domain.reasons import Reason
+from shared.domain.resource_details import Creation, EncryptionIdentity, NewAccount, ObservedEncryption, Rotation
 
 
 class ConsentState(StrEnum):
@@ -118,7 +121,7 @@ class Consent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """An Entra tenant we serve. `application` is the pool application's client id, kept for life."""
+    """An Entra tenant we serve. `application` is the pool application's client id; `operation_id` its offboarding."""
 
     customer_id: str
     display_name: str
@@ -129,6 +132,8 @@ class Customer:
     consent: Consent = field(default_factory=Consent)
     onboarded_at: datetime | None = None
     leaving_since: datetime | None = None
+    abandoned_at: datetime | None = None
+    operation_id: str | None = None
     attention: Attention | None = None
 
     @property
@@ -199,6 +204,8 @@ class Key:
     canaries: tuple[Canary, ...] = ()
     removing_since: datetime | None = None
     attention: Attention | None = None
+    memory: KeyMemory = field(default_factory=KeyMemory)
+    old_versions: tuple[OldVersion, ...] = ()
 
     @property
     def row(self) -> str:
@@ -216,29 +223,10 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObservedEncryption:
-    """What Resource Manager last said of a resource's encryption. `pinned`: Azure's automatic update is off."""
-
-    key_source: str
-    key_identifier: str | None = None
-    version_in_use: str | None = None
-    pinned: bool = False
-    rotated_at: datetime | None = None
-    coverage: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rotation:
-    """A move to `version` by pinning it and returning to Azure's automatic setting, begun and not yet finished."""
-
-    version: str
-    begun_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """A resource and the key that protects it. `identity_added` is the identity that CrossKey put on it.
 
+    `create` is how to make the account where there is none, `creation` that this was begun.
     `repairs` are the times of the repairs of the last day, `refusals` Azure's refusals in a row: each makes the next
     try wait longer. `worker` is the run that alone may send updates until `working_until`.
     """
@@ -249,12 +237,15 @@ class Resource:
     key: str
     registered_at: datetime
     drift_policy: DriftPolicy = DriftPolicy.REPAIR
+    identity: EncryptionIdentity = EncryptionIdentity.USER_ASSIGNED
+    create: NewAccount | None = None
     state: ResourceState = ResourceState.PENDING
     operation_id: str | None = None
     observed: ObservedEncryption | None = None
     observed_at: datetime | None = None
     findings: tuple[Finding, ...] = ()
     identity_added: str | None = None
+    creation: Creation | None = None
     rotation: Rotation | None = None
     releasing_since: datetime | None = None
     missing_since: datetime | None = None

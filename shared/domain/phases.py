@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
+from shared.domain.limited import is_limited
 from shared.domain.model import REVOKED_STATES, Customer, HealthState, Key, Resource, ResourceState, VerificationState
 
 
@@ -25,6 +26,9 @@ WELL = frozenset({HealthState.HEALTHY, HealthState.EXPIRING})
 
 def _is_troubled(key: Key) -> bool:
     """A key that is not well, or that passed its checks once and does not any more."""
+    if is_limited(key) and key.health.state is HealthState.UNOBSERVABLE:
+        # It was never to be seen from here: that is what an operator accepted.
+        return key.attention is not None
     unfit = key.latest_version is not None and key.verification.state is VerificationState.FAILED
     return key.health.state not in WELL or unfit or key.attention is not None
 

@@ -24,6 +24,12 @@ def unwrap(look: Look) -> CheckResult:
     if probe is None:
         return skipped("unwrap", "The vault was not asked to unwrap.")
     lost = sorted(version for version, outcome in probe.canaries.items() if outcome not in _NOT_LOST)
+    older = [version for version in lost if version in probe.disabled and version != probe.version]
+    disabled = tuple(version for version in older if probe.users.get(version))
+    if disabled:
+        # The cause, whatever else follows from it.
+        each = (f"Version {version} is still used by {probe.users[version]} resource(s)." for version in disabled)
+        return failed("unwrap", Reason.VERSION_IN_USE_DISABLED, " ".join(each), disabled)
     if lost:
         return failed(
             "unwrap", Reason.UNWRAP_REFUSED, f"What was wrapped earlier no longer unwraps: version {', '.join(lost)}."

@@ -41,10 +41,14 @@ class Reason(StrEnum):
     PURGE_PROTECTION_MISSING = "PurgeProtectionMissing"
     WRAP_REFUSED = "WrapRefused"
     UNWRAP_REFUSED = "UnwrapRefused"
+    VERSION_IN_USE_DISABLED = "VersionInUseDisabled"
     OWNERSHIP_UNPROVEN = "OwnershipUnproven"
     KEY_CLAIMED_ELSEWHERE = "KeyClaimedElsewhere"
     NEW_VERSION_UNUSABLE = "NewVersionUnusable"
     NEAR_EXPIRY = "NearExpiry"
+    ROTATION_OVERDUE = "RotationOverdue"
+    SUBSCRIPTION_MISSING = "SubscriptionMissing"
+    KEY_UNSEEN = "KeyUnseen"
     KEY_NOT_READY = "KeyNotReady"
     KEY_NOT_REGISTERED = "KeyNotRegistered"
     CURRENT_KEY_UNUSABLE = "CurrentKeyUnusable"
@@ -55,6 +59,9 @@ class Reason(StrEnum):
     KEY_REFUSED_BY_STORAGE = "KeyRefusedByStorage"
     APPLY_REFUSED = "ApplyRefused"
     ANOTHER_KEY_IN_USE = "AnotherKeyInUse"
+    ACCOUNT_NAME_TAKEN = "AccountNameTaken"
+    ACCOUNT_SETTINGS_REFUSED = "AccountSettingsRefused"
+    SYSTEM_IDENTITY_MISSING = "SystemIdentityMissing"
     DRIFTED = "Drifted"
     REPAIRS_EXHAUSTED = "RepairsExhausted"
     SERVICES_NOT_COVERED = "ServicesNotCovered"
@@ -86,10 +93,14 @@ SENTENCES: dict[Reason, str] = {
     Reason.PURGE_PROTECTION_MISSING: "The vault has not both soft delete and purge protection.",
     Reason.WRAP_REFUSED: "The vault refused to wrap with the key version, or answered wrongly.",
     Reason.UNWRAP_REFUSED: "The vault refused to unwrap with the key version, or answered wrongly.",
+    Reason.VERSION_IN_USE_DISABLED: "A key version was disabled while it is still in use; enable it until it is left.",
     Reason.OWNERSHIP_UNPROVEN: "The key does not carry the tag that proves that this customer controls it.",
     Reason.KEY_CLAIMED_ELSEWHERE: "The key is already in use by another registration.",
     Reason.NEW_VERSION_UNUSABLE: "A newer version of the key failed its checks, so everything stays where it is.",
     Reason.NEAR_EXPIRY: "The key version expires soon.",
+    Reason.ROTATION_OVERDUE: "The key version never expires and has not been rotated for more than two years.",
+    Reason.SUBSCRIPTION_MISSING: "A rotation came without an event of the vault, so it was found late.",
+    Reason.KEY_UNSEEN: "The key could not be looked at for an hour; this says nothing about the key.",
     Reason.KEY_NOT_READY: "The key is not verified, so nothing is encrypted with it.",
     Reason.KEY_NOT_REGISTERED: "The key that the resource names is not registered.",
     Reason.CURRENT_KEY_UNUSABLE: "The key version in use does not unwrap, so the resource cannot leave it safely.",
@@ -100,6 +111,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.KEY_REFUSED_BY_STORAGE: "Azure Storage could not use the key.",
     Reason.APPLY_REFUSED: "Resource Manager refused the update.",
     Reason.ANOTHER_KEY_IN_USE: "The resource is encrypted with a key that is not the registered one.",
+    Reason.ACCOUNT_NAME_TAKEN: "The new storage account's name is taken; names are unique in all of Azure.",
+    Reason.ACCOUNT_SETTINGS_REFUSED: "Resource Manager refused the storage account's settings.",
+    Reason.SYSTEM_IDENTITY_MISSING: "The account has no system-assigned identity, with which it is to use the key.",
     Reason.DRIFTED: "The resource's encryption was changed by somebody else.",
     Reason.REPAIRS_EXHAUSTED: "The resource was repaired three times within 24 hours and drifted again.",
     Reason.SERVICES_NOT_COVERED: "Queues or tables of the account are not encrypted with the customer's key.",
@@ -116,10 +130,14 @@ PROVIDER_OWNED = frozenset(
         Reason.SCOPE_LOCKED,
         Reason.APPLY_REFUSED,
         Reason.ANOTHER_KEY_IN_USE,
+        Reason.ACCOUNT_NAME_TAKEN,
+        Reason.ACCOUNT_SETTINGS_REFUSED,
+        Reason.SYSTEM_IDENTITY_MISSING,
         Reason.DRIFTED,
         Reason.REPAIRS_EXHAUSTED,
         Reason.SERVICES_NOT_COVERED,
         Reason.KEY_NOT_REGISTERED,
+        Reason.KEY_UNSEEN,
         Reason.WORK_POISONED,
     }
 )

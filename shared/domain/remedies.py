@@ -20,8 +20,8 @@ def ownership_tag(customer: Customer) -> tuple[str, str]:
     return f"crosskey-{customer.application}", customer.ownership_nonce
 
 
-def remedy(reason: Reason | None, *, customer: Customer, key: Key | None) -> str | None:
-    """What to run, and where, so that the finding disappears."""
+def remedy(reason: Reason | None, *, customer: Customer, key: Key | None, versions: tuple[str, ...] = ()) -> str | None:
+    """What to run, and where, so that the finding disappears. `versions` are those that the finding is about."""
     if reason is None:
         return None
     general = _GENERAL.get(reason)
@@ -32,8 +32,16 @@ def remedy(reason: Reason | None, *, customer: Customer, key: Key | None) -> str
         )
     if key is None:
         return None
+    if versions and reason in _ENABLES:
+        vault, name = shlex.quote(key.identifier.vault_name), shlex.quote(key.identifier.key_name)
+        return " && ".join(
+            f"az keyvault key set-attributes --vault-name {vault} --name {name} --version {version} --enabled true"
+            for version in versions
+        )
     return _for_key(reason, customer, key)
 
+
+_ENABLES = frozenset({Reason.KEY_DISABLED, Reason.VERSION_IN_USE_DISABLED})
 
 _GENERAL: dict[Reason, str] = {
     Reason.CONSENT_MISSING: (
@@ -52,6 +60,11 @@ _GENERAL: dict[Reason, str] = {
         "Nothing to do: the check is repeated. If it lasts, look at the vault's network settings."
     ),
     Reason.VAULT_THROTTLED: "Nothing to do: the check is repeated later.",
+    Reason.KEY_UNSEEN: "Nothing to do for the customer. The provider finds out what keeps CrossKey from the vault.",
+    Reason.SUBSCRIPTION_MISSING: (
+        "Make the vault's event subscription with what GET /api/customers/<customerId>/webhook answers; "
+        "docs/webhook.md says how."
+    ),
 }
 
 
@@ -76,10 +89,20 @@ def _for_key(reason: Reason, customer: Customer, key: Key) -> str | None:
         Reason.ROLE_MISSING: assign,
         Reason.KEY_NOT_FOUND: f"az keyvault key recover {on_key}",
         Reason.KEY_DISABLED: f"az keyvault key set-attributes {on_key} --enabled true",
+        Reason.VERSION_IN_USE_DISABLED: (
+            f"az keyvault key set-attributes {on_key} --version <the version named> --enabled true"
+        ),
         Reason.KEY_NOT_YET_VALID: f"az keyvault key set-attributes {on_key} --not-before <a time that has passed>",
         Reason.KEY_EXPIRED: f"az keyvault key rotate {on_key}",
         Reason.NEW_VERSION_UNUSABLE: f"az keyvault key rotate {on_key}   # or mend the version that is named",
         Reason.NEAR_EXPIRY: f"az keyvault key rotate {on_key}",
+        Reason.ROTATION_OVERDUE: (
+            f"az keyvault key rotate {on_key} && "
+            f"az keyvault key rotation-policy update {on_key} --value <policy.json>   # rotates from then on"
+        ),
+        Reason.KEY_REFUSED_BY_STORAGE: (
+            f"az keyvault update --name {vault} --bypass AzureServices   # and see that the role is there: {assign}"
+        ),
         Reason.KEY_TYPE_UNSUPPORTED: create,
         Reason.KEY_SIZE_UNSUPPORTED: create,
         Reason.KEY_OPERATIONS_MISSING: f"az keyvault key set-attributes {on_key} --ops wrapKey unwrapKey",

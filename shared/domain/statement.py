@@ -18,6 +18,7 @@ _BEGINS = frozenset({Notification.RESOURCE_PROTECTED.value, Notification.RESOURC
 _ENDS = {
     Notification.RESOURCE_RELEASED.value: "released",
     Notification.RESOURCE_GONE.value: "gone",
+    Record.RESOURCE_STRANDED.value: "stranded",
 }
 
 

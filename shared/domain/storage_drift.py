@@ -55,6 +55,23 @@ def repair(situation: Situation, wish: Protect, seen: ObservedAccount, update: A
     return Plan(resource=repairing, entry=Record.RESOURCE_APPLYING, update=update, proof=wish.version)
 
 
+def without_identity(situation: Situation, seen: ObservedAccount) -> Plan:
+    """The account is to use the key as itself and has no identity. CrossKey cannot give one that the vault knows."""
+    resource = situation.resource
+    if resource.state is ResourceState.PROTECTED:
+        return drift(situation, seen, "Its system-assigned identity was taken off.")
+    blocked = replace(
+        resource,
+        state=ResourceState.BLOCKED,
+        findings=(Finding(Reason.SYSTEM_IDENTITY_MISSING),),
+        observed=observe(seen),
+        observed_at=situation.now,
+    )
+    if replace(blocked, observed_at=resource.observed_at) == resource:
+        return Plan(resource=resource)
+    return record(resource, blocked, Record.RESOURCE_OBSERVED)
+
+
 def recent_repairs(resource: Resource, now: datetime) -> tuple[datetime, ...]:
     """The repairs of the last 24 hours."""
     return tuple(at for at in resource.repairs if now - at < REPAIR_WINDOW)
@@ -71,4 +88,5 @@ def moved_by_hand(resource: Resource, seen: ObservedAccount) -> bool:
 
 def identity_added(resource: Resource, wish: Protect, seen: ObservedAccount) -> str | None:
     """The identity that the release takes off again: the one that the next update puts on."""
-    return resource.identity_added or (None if has_identity(seen, wish.identity) else wish.identity)
+    there = wish.identity is None or has_identity(seen, wish.identity)
+    return resource.identity_added or (None if there else wish.identity)

@@ -14,22 +14,21 @@ from dataclasses import replace
 from datetime import timedelta
 
 from shared.domain.account_observation import (
-    EncryptWithKey,
     ObservedAccount,
-    RemoveIdentity,
-    ReturnToMicrosoftManagedKeys,
     SetKeyVersion,
 )
-from shared.domain.desired import Leave, Protect, Wait
+from shared.domain.desired import Leave, Protect, Strand, Wait
 from shared.domain.entries import Notification, Record
 from shared.domain.findings import Finding
-from shared.domain.model import DriftPolicy, Resource, ResourceState, Rotation
+from shared.domain.model import DriftPolicy, Resource, ResourceState
 from shared.domain.reasons import Reason
-from shared.domain.storage_drift import drift, identity_added, moved_by_hand, repair
+from shared.domain.resource_details import Rotation
+from shared.domain.storage_creation import arrived, creation_step, encryption
+from shared.domain.storage_drift import drift, identity_added, moved_by_hand, repair, without_identity
+from shared.domain.storage_release import leave
 from shared.domain.storage_situation import (
     Plan,
     Situation,
-    has_identity,
     is_on_key,
     observe,
     record,
@@ -39,19 +38,21 @@ from shared.domain.storage_situation import (
 )
 
 MISSING_CONFIRMATION = timedelta(seconds=60)
-UNKNOWN_VERSION = "unknown"
 COVERABLE = ("blob", "file", "queue", "table")
 
 
 def decide_account(situation: Situation) -> Plan:
     """Choose the next step."""
     resource, seen = situation.resource, situation.seen
+    making = creation_step(situation)
+    if making is not None:
+        return making
     if seen is None:
         return _missing(situation)
-    if resource.missing_since is None:
+    if resource.missing_since is None and resource.creation is None:
         return _decide(situation, seen)
-    plan = _decide(replace(situation, resource=replace(resource, missing_since=None)), seen)
-    # That it is back must be recorded even when nothing else is news: a later 404 counts from its own beginning.
+    plan = _decide(replace(situation, resource=arrived(resource, seen)), seen)
+    # That it is there must be recorded even when nothing else is news: a later 404 counts from its own beginning.
     return plan if plan.entry is not None else replace(plan, entry=Record.RESOURCE_OBSERVED)
 
 
@@ -59,7 +60,9 @@ def _decide(situation: Situation, seen: ObservedAccount) -> Plan:
     desired = situation.desired
     match desired:
         case Leave():
-            return _leave(situation, desired, seen)
+            return leave(situation, desired, seen)
+        case Strand():
+            return _strand(situation, seen)
         case Wait(finding):
             return _settle(situation, seen, ResourceState.BLOCKED, (finding,))
         case Protect():
@@ -73,9 +76,10 @@ def _missing(situation: Situation) -> Plan:
     released = replace(
         resource, state=ResourceState.RELEASED, identity_added=None, rotation=None, findings=(), observed_at=now
     )
-    if resource.observed is None and leaving:
+    released = replace(released, creation=None)
+    if resource.observed is None and resource.creation is None and leaving:
         return record(resource, released, Notification.RESOURCE_RELEASED)
-    if resource.observed is None:
+    if resource.observed is None and resource.creation is None:
         blocked = replace(resource, state=ResourceState.BLOCKED, findings=(Finding(Reason.RESOURCE_NOT_FOUND),))
         return record(resource, blocked, Record.RESOURCE_OBSERVED)
     if resource.missing_since is None:
@@ -93,33 +97,27 @@ def _missing(situation: Situation) -> Plan:
     return record(resource, gone, Notification.RESOURCE_GONE)
 
 
-def _leave(situation: Situation, wish: Leave, seen: ObservedAccount) -> Plan:
-    resource, entry = situation.resource, None
-    if resource.state is not ResourceState.RELEASING:
-        resource, entry = replace(resource, state=ResourceState.RELEASING, findings=()), Record.RESOURCE_RELEASING
-    on_vault_key = uses_vault(seen)
-    # A key that is not registered any more cannot be proven, so that a person is asked instead of letting go.
-    if on_vault_key and (wish.key is None or uses_same_key(seen, wish.key)):
-        update = ReturnToMicrosoftManagedKeys()
-        proof = seen.current_version or seen.key_version or UNKNOWN_VERSION
-        return Plan(resource=resource, entry=entry, update=update, proof=proof)
-    if resource.identity_added is not None and not on_vault_key and has_identity(seen, resource.identity_added):
-        return Plan(resource=resource, entry=entry, update=RemoveIdentity(identity=resource.identity_added))
-    findings = (Finding(Reason.ANOTHER_KEY_IN_USE, f"{seen.current_key or seen.vault_uri}."),) if on_vault_key else ()
-    released = replace(
+def _strand(situation: Situation, seen: ObservedAccount) -> Plan:
+    """The key was given up: say how the account stands, and send nothing."""
+    resource, scopes = situation.resource, situation.scopes
+    if scopes is None:
+        return Plan(resource=resource, read_scopes=True)
+    depends = uses_vault(seen) or any(scope.uses_vault for scope in scopes)
+    ended = replace(
         resource,
-        state=ResourceState.RELEASED,
-        identity_added=None,
+        state=ResourceState.STRANDED if depends else ResourceState.RELEASED,
         rotation=None,
         attention=None,
-        findings=findings,
+        findings=(Finding(Reason.CURRENT_KEY_UNUSABLE, "The key was given up."),) if depends else (),
         observed=observe(seen),
         observed_at=situation.now,
     )
-    return Plan(resource=released, entry=Notification.RESOURCE_RELEASED)
+    return Plan(resource=ended, entry=Record.RESOURCE_STRANDED if depends else Notification.RESOURCE_RELEASED)
 
 
 def _protect(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan:
+    if wish.identity is None and not seen.system_assigned:
+        return without_identity(situation, seen)
     if not is_on_key(seen, wish):
         return _take_back(situation, wish, seen)
     if wish.version is not None and seen.current_version != wish.version:
@@ -140,7 +138,7 @@ def _take_back(situation: Situation, wish: Protect, seen: ObservedAccount) -> Pl
             # It was ours when an update was refused or cut short, and somebody moved it since.
             return drift(situation, seen, f"Found {seen.current_key or seen.key_source}.")
         case ResourceState.DRIFTED:
-            return repair(situation, wish, seen, _encryption(wish))
+            return repair(situation, wish, seen, encryption(wish))
         case _:
             return _encrypt(situation, wish, seen)
 
@@ -156,7 +154,7 @@ def _encrypt(situation: Situation, wish: Protect, seen: ObservedAccount) -> Plan
     if on_another and not repairing:
         finding = Finding(Reason.ANOTHER_KEY_IN_USE, f"{seen.current_key or seen.vault_uri}.")
         return _settle(situation, seen, ResourceState.BLOCKED, (finding,))
-    update, proof = _encryption(wish), wish.version if repairing else None
+    update, proof = encryption(wish), wish.version if repairing else None
     added = identity_added(resource, wish, seen)
     if resource.state in (ResourceState.APPLYING, ResourceState.FAILED) and added == resource.identity_added:
         return Plan(resource=resource, update=update, proof=proof)
@@ -255,15 +253,6 @@ def _settle(situation: Situation, seen: ObservedAccount, state: ResourceState, f
         return Plan(resource=resource)
     arrived = state is ResourceState.PROTECTED and resource.state is not ResourceState.PROTECTED
     return record(resource, after, Notification.RESOURCE_PROTECTED if arrived else Record.RESOURCE_OBSERVED)
-
-
-def _encryption(wish: Protect) -> EncryptWithKey:
-    return EncryptWithKey(
-        key=wish.key,
-        version=None if wish.follows_latest else wish.version,
-        identity=wish.identity,
-        federated_client_id=wish.federated_client_id,
-    )
 
 
 def _set_version(wish: Protect, version: str | None) -> SetKeyVersion:

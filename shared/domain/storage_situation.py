@@ -3,27 +3,36 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.domain.account_observation import VAULT_MANAGED, AccountUpdate, ObservedAccount
+from shared.domain.account_observation import VAULT_MANAGED, AccountUpdate, CreateAccount, ObservedAccount
 from shared.domain.desired import Desired, Protect
+from shared.domain.encryption_scopes import ObservedScope, ReleaseScope
 from shared.domain.entries import EntryType
 from shared.domain.identifiers import KeyIdentifier, same_arm_id
-from shared.domain.model import ObservedEncryption, Resource
+from shared.domain.model import Resource
+from shared.domain.resource_details import ObservedEncryption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """Everything the decision depends on. `versionless_moves` is the subscription's memory of Azure's behaviour."""
+    """Everything the decision depends on. `versionless_moves` is the subscription's memory of Azure's behaviour.
+
+    `scopes` are the account's encryption scopes; None while they were not read.
+    """
 
     resource: Resource
     desired: Desired
     seen: ObservedAccount | None
     now: datetime
     versionless_moves: bool | None = None
+    scopes: tuple[ObservedScope, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The next step. Record `resource` under `entry` (None: nothing to record), then send `update` (None: done).
+
+    Instead of an update it may `create` the account, look at `poll` how far its creation is, put a `scope` back on
+    Microsoft-managed keys, or ask for the account's scopes first (`read_scopes`).
 
     `proof` is the version that must unwrap before the update; `look_again_after` asks for another look;
     `check_key` says that the key has a version we do not know.
@@ -32,9 +41,23 @@ class Plan:
     resource: Resource
     entry: EntryType | None = None
     update: AccountUpdate | None = None
+    create: CreateAccount | None = None
+    poll: str | None = None
+    scope: ReleaseScope | None = None
+    read_scopes: bool = False
     proof: str | None = None
     look_again_after: timedelta | None = None
     check_key: bool = False
+
+    @property
+    def acts(self) -> bool:
+        """Whether Resource Manager is asked for something about an account that is there."""
+        return self.update is not None or self.scope is not None or self.read_scopes
+
+    @property
+    def writes(self) -> bool:
+        """Whether something is sent that changes Azure."""
+        return self.update is not None or self.create is not None or self.scope is not None
 
 
 def observe(seen: ObservedAccount) -> ObservedEncryption:
@@ -53,8 +76,8 @@ def is_on_key(seen: ObservedAccount, wish: Protect) -> bool:
     """Whether the account is encrypted with the wished key, through the wished identity and application."""
     return (
         uses_same_key(seen, wish.key)
-        and seen.encryption_identity is not None
-        and same_arm_id(seen.encryption_identity, wish.identity)
+        and same_arm_id(seen.encryption_identity or "", wish.identity or "")
+        and (wish.identity is not None or seen.system_assigned)
         and (seen.federated_client_id or "").lower() == (wish.federated_client_id or "").lower()
     )
 

@@ -14,8 +14,9 @@ import jwt
 
 from shared.bundle import Bundle
 from shared.domain.entries import Notification, Origin, Record
-from shared.domain.key_health import consent_state
+from shared.domain.key_judgement import consent_state
 from shared.domain.key_refusals import token_reason
+from shared.domain.limited import is_in_service
 from shared.domain.model import Consent, ConsentState, Customer
 from shared.domain.work import WorkKind
 from shared.errors import BadInput, CredentialRefused, Unavailable
@@ -144,7 +145,7 @@ async def welcome_customer(bundle: Bundle, stored: Stored[Customer], *, origin: 
     if customer.onboarded_at is not None or customer.consent.state is not ConsentState.GRANTED:
         return
     rows = await bundle.state.read_rows(customer.customer_id)
-    if any(key.value.latest_version is not None for key in rows.keys):
+    if any(is_in_service(key.value) for key in rows.keys):
         onboarded = replace(customer, onboarded_at=bundle.clock.now())
         data = {"displayName": customer.display_name, "tenantId": customer.tenant_id}
         await commit(bundle, onboarded, Notification.CUSTOMER_ONBOARDED, data, previous=stored, origin=origin)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.bundle import Bundle
-from shared.domain.entries import Origin
+from shared.domain.entries import EVENT_ACTOR, Origin
 from shared.domain.identifiers import KeyIdentifier, MalformedIdentifier
 from shared.domain.work import WorkKind
 from shared.services.commits import enqueue
@@ -64,7 +64,7 @@ async def note_key_events(
         if isinstance(outcome, KeyIdentifier):
             key = outcome
             if key not in looked:
-                origin = Origin(request_id=request_id, cause=f"event {readable_id(event.id)}", actor="key-vault")
+                origin = Origin(request_id=request_id, cause=f"event {readable_id(event.id)}", actor=EVENT_ACTOR)
                 looked[key] = await _queue_look(bundle, key, customer_id=customer_id, origin=origin)
             outcome = looked[key]
         outcomes[outcome] += 1

@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.bundle import Bundle
+from shared.domain.consequences import consequences
 from shared.domain.entries import Origin, Record
 from shared.domain.findings import CheckResult
 from shared.domain.identifiers import KeyIdentifier
 from shared.domain.model import Customer, Key, VersionPolicy
+from shared.domain.retirement import retirable
 from shared.domain.work import WorkKind
 from shared.errors import BadInput, Conflict
 from shared.services.check_key import check_key, queue_resources
@@ -20,12 +22,17 @@ MAX_RESOURCE_ID = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyView:
-    """A key as it is shown. `checks` is the report of the look just made, or the recorded one."""
+    """A key as it is shown. `checks` is the report of the look just made, or the recorded one.
+
+    `consequences` tells what its loss means, while it is lost.
+    """
 
     customer: Customer
     key: Stored[Key]
     checks: tuple[CheckResult, ...]
     versions_in_use: list[str]
+    retirable_versions: list[str]
+    consequences: dict[str, Any] | None = None
 
 
 async def put_key(
@@ -48,7 +55,8 @@ async def put_key(
     identifier = parse_key_identifier(key_identifier)
     policy, pinned = _version_policy(version_policy, identifier)
     vault_id = _vault_resource_id(vault_resource_id)
-    await find_customer(bundle, customer_id)
+    if (await find_customer(bundle, customer_id)).value.leaving_since is not None:
+        raise Conflict("The customer is being offboarded.", target="customerId", code="CustomerLeaving")
     wish = Key(
         customer_id=customer_id,
         name=name,
@@ -152,6 +160,8 @@ async def _view(bundle: Bundle, customer: Customer, stored: Stored[Key], checks:
         key=stored,
         checks=checks,
         versions_in_use=versions_in_use(stored.value, resources),
+        retirable_versions=retirable(stored.value, [one.value for one in resources]),
+        consequences=consequences(customer, stored.value, (row.value for row in resources)),
     )
 
 

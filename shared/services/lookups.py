@@ -1,5 +1,6 @@
 """Reads that must find something, and parsing of what callers send, with errors that name the field."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from shared.bundle import Bundle
@@ -81,13 +82,16 @@ async def find_resource(bundle: Bundle, customer: str, name: str) -> Stored[Reso
 
 def versions_in_use(key: Key, resources: Iterable[Stored[Resource]]) -> list[str]:
     """The versions that live resources of a key were last seen on."""
-    return sorted(
-        {
-            stored.value.observed.version_in_use
-            for stored in resources
-            if stored.value.key == key.name
-            and stored.value.is_live
-            and stored.value.observed is not None
-            and stored.value.observed.version_in_use is not None
-        }
+    return sorted(count_users(key, resources))
+
+
+def count_users(key: Key, resources: Iterable[Stored[Resource]]) -> dict[str, int]:
+    """How many live resources of a key were last seen on each version."""
+    return Counter(
+        stored.value.observed.version_in_use
+        for stored in resources
+        if stored.value.key == key.name
+        and stored.value.is_live
+        and stored.value.observed is not None
+        and stored.value.observed.version_in_use is not None
     )

@@ -17,7 +17,8 @@ from shared.domain.key_observation import (
     ProbeOutcome,
     TokenRefusal,
 )
-from shared.domain.key_refusals import FIREWALL_DENIALS, token_reason
+from shared.domain.key_refusals import DISABLED_DENIAL, FIREWALL_DENIAL, FIREWALL_DENIALS, token_reason
+from shared.domain.limited import is_out_of_reach
 from shared.domain.model import Canary, Customer, Key, VerificationState
 from shared.domain.reasons import Reason
 from shared.errors import (
@@ -29,7 +30,7 @@ from shared.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
-from shared.services.lookups import versions_in_use
+from shared.services.lookups import count_users
 
 CANARY_BYTES = 32
 
@@ -39,6 +40,9 @@ async def observe_key(bundle: Bundle, customer: Customer, key: Key, *, thorough:
     seen = KeyObservation(at=bundle.clock.now())
     if thorough or key.verification.state is not VerificationState.VERIFIED:
         seen = await _see_challenge(bundle, key, seen)
+        if is_out_of_reach(key) and seen.denial is not None and seen.denial.inner_code in FIREWALL_DENIALS:
+            # Not even the challenge gets through. Consent can be told all the same: the vault is not asked.
+            return await _see_token(bundle, customer, seen, fresh=thorough)
         if seen.outage is not None or seen.challenge_tenant != customer.tenant_id:
             # No token may go to a vault of another tenant, so nothing more can be asked.
             return seen
@@ -147,22 +151,22 @@ async def _probe(bundle: Bundle, customer: Customer, key: Key, seen: ObservedKey
     canary = Canary(version=seen.version, wrapped=wrapped, digest=_digest(plaintext))
     unwrap, denial = await _unwraps(bundle, customer, key, canary)
     # A version that nothing uses any more may be disabled or deleted: that is how versions are retired.
-    in_use = {
-        seen.version,
-        key.pinned_version,
-        *versions_in_use(key, await bundle.state.read_resources(key.customer_id)),
-    }
-    canaries = {
-        stored.version: (await _unwraps(bundle, customer, key, stored))[0]
+    users = count_users(key, await bundle.state.read_resources(key.customer_id))
+    in_use = {seen.version, key.pinned_version, *users}
+    answers = {
+        stored.version: await _unwraps(bundle, customer, key, stored)
         for stored in key.canaries
         if stored.version in in_use
     }
+    refused = {version: refusal for version, (_, refusal) in answers.items() if refusal is not None}
     return replace(
         probe,
         wrap=ProbeOutcome.OK,
         unwrap=unwrap,
         unwrap_denial=denial,
-        canaries=canaries,
+        canaries={version: outcome for version, (outcome, _) in answers.items()},
+        disabled=frozenset(version for version, one in refused.items() if one.inner_code == DISABLED_DENIAL),
+        users=users,
         new_canary=canary if unwrap is ProbeOutcome.OK else None,
     )
 
@@ -200,6 +204,9 @@ async def still_unwraps(bundle: Bundle, customer: Customer, key: Key, version: s
         return False
     except Refused as refusal:
         if refusal.inner_code in FIREWALL_DENIALS:
+            if is_out_of_reach(key):
+                # No proof of ours can be had, ever: Azure Storage unwraps with the key, and its refusal is the answer.
+                return True
             raise Unavailable(f"Unwrapping with {identifier}: the firewall does not let CrossKey through.") from refusal
         return False
     return _digest(answer) == canary.digest
@@ -212,8 +219,10 @@ def _digest(plaintext: bytes) -> str:
 def _denial(refusal: Refused) -> Denial:
     detail = refusal.detail.lower()
     bypass_on = None
-    if refusal.inner_code == "ForbiddenByFirewall":
-        bypass_on = "not a trusted service" in detail or "bypass is none" not in detail
+    if refusal.inner_code == FIREWALL_DENIAL and "not a trusted service" in detail:
+        bypass_on = True
+    elif refusal.inner_code == FIREWALL_DENIAL and "bypass is set to none" in detail:
+        bypass_on = False
     return Denial(
         http_status=refusal.http_status,
         inner_code=refusal.inner_code or refusal.azure_code or str(refusal.http_status),

@@ -1,5 +1,6 @@
 """Operations: what somebody asked for, and how far it is. Progress is derived from the resource, the end is stored."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shared.bundle import Bundle
@@ -47,15 +48,18 @@ async def begin_operation(
 
 async def get_operation(bundle: Bundle, customer_id: str, operation_id: str) -> OperationView:
     """Read an operation. Raises `NotFound`."""
-    await find_customer(bundle, customer_id)
     stored = await _read(bundle, customer_id, operation_id)
     if stored is None:
+        # A customer who left keeps the rows of its operations for a while; others are asked for first.
+        await find_customer(bundle, customer_id)
         raise NotFound(
             f"Customer {customer_id} has no operation {operation_id}.",
             target="operationId",
             code="OperationNotFound",
         )
     operation = stored.value
+    if operation.kind is OperationKind.OFFBOARD:
+        return _offboarding(operation, await bundle.state.read_resources(customer_id))
     resource = await bundle.state.read_resource(customer_id, operation.target.removeprefix("resource:"))
     ended = outcome(operation, None if resource is None else resource.value)
     return OperationView(
@@ -64,6 +68,16 @@ async def get_operation(bundle: Bundle, customer_id: str, operation_id: str) -> 
         percent_complete=_PROGRESS[ended.status],
         error_code=ended.error_code,
         error_message=ended.error_message,
+    )
+
+
+def _offboarding(operation: Operation, resources: Sequence[Stored[Resource]]) -> OperationView:
+    """Progress of an offboarding is counted: resources that no longer depend on the customer's keys."""
+    live = sum(stored.value.is_live for stored in resources)
+    percent = 100 if operation.succeeded else 99 * (len(resources) - live) // max(len(resources), 1)
+    status = SUCCEEDED if operation.succeeded else RUNNING
+    return OperationView(
+        operation=operation, status=status, percent_complete=percent, error_code=None, error_message=None
     )
 
 
@@ -110,6 +124,13 @@ async def finish_operation(bundle: Bundle, resource: Resource, *, origin: Origin
     if end.status not in (SUCCEEDED, FAILED):
         return
     await _store_end(bundle, stored, end, origin=origin)
+
+
+async def store_end(bundle: Bundle, customer_id: str, operation_id: str, *, succeeded: bool, origin: Origin) -> None:
+    """Store the end of an operation that concerns no single resource, once."""
+    stored = await _read(bundle, customer_id, operation_id)
+    if stored is not None and stored.value.succeeded is None:
+        await _store_end(bundle, stored, Outcome(SUCCEEDED if succeeded else FAILED), origin=origin)
 
 
 async def supersede_operation(bundle: Bundle, resource: Resource, *, origin: Origin) -> None:

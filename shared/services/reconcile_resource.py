@@ -6,12 +6,16 @@ Running twice, late or for no reason ends in the same state and, when nothing di
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from shared.bundle import Bundle
-from shared.domain.account_observation import EncryptWithKey, ObservedAccount, SetKeyVersion
+from shared.domain.account_observation import (
+    EncryptWithKey,
+    ObservedAccount,
+    ReturnToMicrosoftManagedKeys,
+    SetKeyVersion,
+)
 from shared.domain.desired import Desired
 from shared.domain.entries import Notification, Origin, Record
 from shared.domain.findings import Finding
@@ -23,11 +27,15 @@ from shared.domain.storage_plan import decide_account
 from shared.domain.storage_situation import Plan, Situation
 from shared.domain.work import WorkKind
 from shared.errors import CrossKeyError, Refused, StaleWrite, UnexpectedAnswer
+from shared.services.account_creation import Unmade, Waiting, make_account
+from shared.services.account_scopes import AccountScopes
 from shared.services.commits import commit, enqueue, repeat_lost_races
 from shared.services.lookups import find_customer, find_resource
 from shared.services.observe_key import still_unwraps
 from shared.services.operations import finish_operation
+from shared.services.resource_records import WorkedElsewhere, data_of, remember_moves, scope_data, tidy
 from shared.services.resources import desired_of
+from shared.services.trial import told_to_key
 from shared.stores import Stored
 from shared.telemetry import Event, log_event
 
@@ -53,24 +61,12 @@ async def reconcile_resource(bundle: Bundle, customer_id: str, name: str, *, ori
     )
 
 
-async def postpone_resource(bundle: Bundle, customer_id: str, name: str, until: datetime, *, origin: Origin) -> None:
-    """Write down that work on a resource waits until then, so that the sweep leaves it alone."""
-    stored = await bundle.state.read_resource(customer_id, name)
-    if stored is None or not stored.value.is_live:
-        return
-    waiting = replace(stored.value, queued_until=until)
-    data = {"resource": name, "queuedUntil": until.isoformat()}
-    # Whoever was first knows more; the row is only a courtesy to the sweep.
-    with suppress(StaleWrite):
-        await commit(bundle, waiting, Record.RESOURCE_POSTPONED, data, previous=stored, origin=origin)
-
-
 async def _reconcile_once(bundle: Bundle, customer_id: str, name: str, *, origin: Origin) -> timedelta | None:
     customer = (await find_customer(bundle, customer_id)).value
     stored = await find_resource(bundle, customer_id, name)
     resource = stored.value
     if not resource.is_live:
-        await _tidy(bundle, resource, origin=origin)
+        await tidy(bundle, resource, origin=origin)
         return None
     now = bundle.clock.now()
     if resource.working_until is not None and now < resource.working_until:
@@ -83,19 +79,7 @@ async def _reconcile_once(bundle: Bundle, customer_id: str, name: str, *, origin
         seen = await bundle.accounts.read(resource.resource_id)
     except Refused as refusal:
         return await run.refused(refusal)
-    return await run.go(seen)
-
-
-class WorkedElsewhere(CrossKeyError):
-    """Another run is updating this resource; look again when it is done."""
-
-    code = "WorkedElsewhere"
-    status = 503
-    retryable = True
-
-    def __init__(self, message: str, *, ends_in: timedelta) -> None:
-        super().__init__(message)
-        self.ends_in = ends_in
+    return await told_to_key(run.go(seen), bundle, desired, resource, origin=origin)
 
 
 class _Run:
@@ -121,6 +105,7 @@ class _Run:
         self._stored = stored
         self._origin = origin
         self._versionless_moves = versionless_moves
+        self._scopes = AccountScopes(bundle, stored.value)
         self._id = bundle.randomness.new_id()
 
     async def go(self, seen: ObservedAccount | None) -> timedelta | None:
@@ -147,7 +132,8 @@ class _Run:
             await commit(self._bundle, free, entry, data, previous=stored, origin=self._origin)
 
     async def _go(self, seen: ObservedAccount | None) -> timedelta | None:
-        for _ in range(MAX_STEPS):
+        steps = 0
+        while steps < MAX_STEPS:
             plan = decide_account(
                 Situation(
                     # Who works on it decides nothing.
@@ -156,58 +142,94 @@ class _Run:
                     seen=seen,
                     now=self._bundle.clock.now(),
                     versionless_moves=self._versionless_moves,
+                    scopes=self._scopes.seen,
                 )
             )
+            # Scopes may be many, and each is released once.
+            steps += plan.scope is None
             await self._record(plan)
-            if plan.update is None or seen is None:
+            if plan.create is not None or plan.poll is not None:
+                made = await self._make(plan)
+                if not isinstance(made, ObservedAccount):
+                    return made
+                seen = made
+                continue
+            if seen is None or not plan.acts:
                 if plan.look_again_after == timedelta():
                     continue
                 await self._settled(plan)
                 return plan.look_again_after
             if plan.proof is not None and not await self._proven(plan):
-                return await self._unusable(plan.proof)
+                return await self._unusable(plan)
             try:
-                after = await self._bundle.accounts.update(self._stored.value.resource_id, plan.update, present=seen)
+                after = await self._act(plan, seen)
             except Refused as refusal:
                 return await self.refused(refusal)
-            log_event(
-                Event.ACCOUNT_UPDATED,
-                customer_id=self._customer.customer_id,
-                resource=self._stored.value.name,
-                update=type(plan.update).__name__,
-            )
             await self._learn(plan, seen, after)
             seen = after
         raise UnexpectedAnswer(f"Reconciling {self._stored.value.resource_id}: it did not settle.")
+
+    async def _act(self, plan: Plan, seen: ObservedAccount) -> ObservedAccount:
+        """Do what the plan says; answers the account as it is then."""
+        resource = self._stored.value
+        if plan.scope is not None:
+            await self._scopes.release(plan.scope)
+        elif plan.update is None:
+            await self._scopes.read()
+        else:
+            seen = await self._bundle.accounts.update(resource.resource_id, plan.update, present=seen)
+            update, customer_id = type(plan.update).__name__, resource.customer_id
+            log_event(Event.ACCOUNT_UPDATED, customer_id=customer_id, resource=resource.name, update=update)
+            if isinstance(plan.update, ReturnToMicrosoftManagedKeys):
+                # A release is confirmed by scopes that are read after it.
+                self._scopes.seen = None
+        return seen
 
     async def _record(self, plan: Plan) -> None:
         """Commit what the plan says first; with the lease when an update follows, without it when none does."""
         before, now = self._stored.value, self._bundle.clock.now()
         resource, entry = plan.resource, plan.entry
-        if plan.update is not None:
+        if plan.writes:
             leased_until = before.working_until if before.worker == self._id else None
             if leased_until is None or leased_until - now < LONGEST_UPDATE:
                 leased_until, entry = now + LEASE, entry or Record.RESOURCE_UPDATING
             resource = replace(resource, worker=self._id, working_until=leased_until)
-        elif before.worker is not None:
+        elif before.worker is not None and not plan.read_scopes:
             entry = entry or Record.RESOURCE_OBSERVED
         if entry is not None:
             self._stored = await commit(
                 self._bundle,
                 resource,
                 entry,
-                data_of(resource, before=before),
+                data_of(resource, before=before) | scope_data(plan),
                 previous=self._stored,
                 origin=self._origin,
-                wakes=plan.update is None,
+                wakes=not plan.writes and not plan.read_scopes,
             )
+
+    async def _make(self, plan: Plan) -> ObservedAccount | timedelta | None:
+        """Ask for the account, or how far it is; answers it once it is there, or when to look again."""
+        before = self._stored.value
+        made = await make_account(self._bundle, before, plan)
+        match made:
+            case Unmade(resource, finding):
+                return await self._fail(finding, resource)
+            case Waiting(resource, entry, look_again_after):
+                if entry is not None:
+                    free = replace(resource, worker=None, working_until=None)
+                    data, stored = data_of(free, before=before), self._stored
+                    self._stored = await commit(self._bundle, free, entry, data, previous=stored, origin=self._origin)
+                return look_again_after
+        return made
 
     async def _settled(self, plan: Plan) -> None:
         resource = self._stored.value
         if plan.check_key:
             await enqueue(self._bundle, WorkKind.CHECK_KEY, resource.customer_id, resource.key, origin=self._origin)
+        if self._customer.leaving_since is not None and not resource.is_live:
+            await enqueue(self._bundle, WorkKind.CHECK_CUSTOMER, resource.customer_id, origin=self._origin)
         # Always: a run that died after its last commit left its operation open.
-        await _tidy(self._bundle, resource, origin=self._origin)
+        await tidy(self._bundle, resource, origin=self._origin)
 
     async def _proven(self, plan: Plan) -> bool:
         """Whether the version unwraps now; before something is encrypted with it, also whether it wraps."""
@@ -218,19 +240,20 @@ class _Run:
         wraps = isinstance(plan.update, EncryptWithKey | SetKeyVersion)
         return await still_unwraps(self._bundle, self._customer, key.value, plan.proof, wraps=wraps)
 
-    async def _unusable(self, version: str) -> timedelta | None:
-        return await self._fail(Finding(Reason.CURRENT_KEY_UNUSABLE, f"Version {version}."))
+    async def _unusable(self, plan: Plan) -> timedelta | None:
+        where = "" if plan.scope is None else f"Encryption scope {plan.scope.name}: "
+        return await self._fail(Finding(Reason.CURRENT_KEY_UNUSABLE, f"{where}Version {plan.proof}."))
 
     async def refused(self, refusal: Refused) -> timedelta | None:
         """Azure said no: record why, keep trying, ever more slowly."""
         return await self._fail(finding_of(refusal.http_status, refusal.azure_code, refusal.inner_code))
 
-    async def _fail(self, finding: Finding) -> timedelta | None:
+    async def _fail(self, finding: Finding, resource: Resource | None = None) -> timedelta | None:
         """Record a refusal once, and wait longer after each; answers when this chain of looks goes on, if it does."""
         before, now = self._stored.value, self._bundle.clock.now()
         refusals = before.refusals + 1
         failed = replace(
-            before,
+            resource or before,
             state=before.state if before.state is ResourceState.RELEASING else ResourceState.FAILED,
             findings=(finding,),
             refusals=refusals,
@@ -259,38 +282,4 @@ class _Run:
         if not asked or self._versionless_moves is False or (moved and self._versionless_moves):
             return
         self._versionless_moves = moved
-        subscription = self._stored.value.resource_id.subscription_id
-        row = await self._bundle.fleet.read_pace(subscription)
-        if row.versionless_moves is not moved:
-            # Somebody else learnt it in the same moment: nothing is lost, the memory only saves a call.
-            with suppress(StaleWrite):
-                await self._bundle.fleet.write_pace(replace(row, versionless_moves=self._versionless_moves))
-
-
-async def _tidy(bundle: Bundle, resource: Resource, *, origin: Origin) -> None:
-    """After the state: end the operation, and free the claim of what no longer depends on the key."""
-    await finish_operation(bundle, resource, origin=origin)
-    if resource.is_live:
-        return
-    claim = await bundle.claims.find("resource", resource.resource_id.claim)
-    if claim is None or (claim.customer_id, claim.row) != (resource.customer_id, resource.row):
-        return
-    # Whoever asked for the resource again meanwhile has renewed the claim, and keeps it.
-    if resource.observed_at is None or claim.claimed_at <= resource.observed_at:
-        await bundle.claims.remove_unchanged(claim)
-
-
-def data_of(resource: Resource, *, before: Resource) -> dict[str, Any]:
-    """What an entry says of a resource."""
-    observed, earlier = resource.observed, before.observed
-    return {
-        "resource": resource.name,
-        "resourceId": str(resource.resource_id),
-        "key": resource.key,
-        "state": resource.state.value,
-        "keySource": None if observed is None else observed.key_source,
-        "version": None if observed is None else observed.version_in_use,
-        "previousVersion": None if earlier is None else earlier.version_in_use,
-        "reasons": [finding.reason.value for finding in resource.findings],
-        "findings": [finding.message for finding in resource.findings],
-    }
+        await remember_moves(self._bundle, self._stored.value, moved=moved)

@@ -4,19 +4,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.bundle import Bundle
-from shared.domain.desired import Desired, Leave, Protect, Wait, derive_desired
+from shared.domain.desired import Desired, Leave, Protect, Strand, Wait, derive_desired
 from shared.domain.entries import Origin, Record
 from shared.domain.findings import Finding
-from shared.domain.identifiers import StorageAccountId
-from shared.domain.model import Customer, DriftPolicy, Key, Operation, OperationKind, Resource, ResourceState
+from shared.domain.model import Customer, Key, Operation, OperationKind, Resource, ResourceState
+from shared.domain.resource_details import EncryptionIdentity, NewAccount
 from shared.domain.storage_plan import decide_account
 from shared.domain.storage_situation import Situation
 from shared.domain.work import WorkKind
-from shared.errors import BadInput, Conflict, NotFound
+from shared.errors import Conflict
 from shared.services.commits import commit, enqueue, repeat_lost_races, require_match
 from shared.services.customers import pool_application
-from shared.services.lookups import find_customer, find_key, find_resource, parse_name, parse_resource_id
+from shared.services.lookups import find_customer, find_resource
 from shared.services.operations import begin_operation, supersede_operation
+from shared.services.resource_wishes import asks_for_work, parse_wish, with_wish
 from shared.stores import Claim, Stored
 
 
@@ -44,15 +45,26 @@ async def put_resource(
     resource_id: str,
     key: str,
     drift_policy: str,
+    identity: str = EncryptionIdentity.USER_ASSIGNED,
+    create: NewAccount | None = None,
     if_match: str | None,
     origin: Origin,
 ) -> tuple[Stored[Resource], Operation | None]:
-    """Ask that a resource be protected: claim, then state; the reconciler acts.
+    """Ask that a resource be protected, and made with `create` where there is none: claim, then state.
 
     The same wish again answers the operation that stands for it and writes nothing. A released resource may be
     protected again. Raises `Conflict` when another registration holds the resource.
     """
-    wish = await _parse(bundle, customer_id, name, resource_id=resource_id, key=key, drift_policy=drift_policy)
+    wish = await parse_wish(
+        bundle,
+        customer_id,
+        name,
+        resource_id=resource_id,
+        key=key,
+        drift_policy=drift_policy,
+        identity=identity,
+        create=create,
+    )
     begin = _Beginning(bundle, wish, OperationKind.PROTECT, origin)
 
     async def put() -> tuple[Stored[Resource], Operation | None]:
@@ -85,24 +97,16 @@ class _Beginning:
         return self._operation
 
 
-def _refuse_another(present: Resource, wish: Resource) -> None:
-    if present.resource_id.claim != wish.resource_id.claim or present.key != wish.key:
-        raise Conflict(
-            "A registered resource keeps its resourceId and key; release it first.", target="key", code="ResourceFixed"
-        )
-
-
 async def _change_live(
     bundle: Bundle, stored: Stored[Resource], wish: Resource, begin: _Beginning, *, origin: Origin
 ) -> tuple[Stored[Resource], Operation | None]:
     """PUT over a resource that is still protected, or on its way there or back."""
     present = stored.value
-    _refuse_another(present, wish)
-    wanted = replace(present, drift_policy=wish.drift_policy, releasing_since=None)
+    wanted = with_wish(present, wish)
     if wanted == present:
         return stored, await _operation_of(bundle, present)
     operation = await _operation_of(bundle, present)
-    if present.releasing_since is not None:
+    if present.releasing_since is not None or asks_for_work(present, wanted):
         operation = await begin.operation()
         wanted = replace(
             wanted,
@@ -154,16 +158,34 @@ async def release_resource(
 
 
 async def plan_resource(
-    bundle: Bundle, customer_id: str, name: str, *, resource_id: str, key: str, drift_policy: str
+    bundle: Bundle,
+    customer_id: str,
+    name: str,
+    *,
+    resource_id: str,
+    key: str,
+    drift_policy: str,
+    identity: str = EncryptionIdentity.USER_ASSIGNED,
+    create: NewAccount | None = None,
 ) -> ResourcePlan:
     """Show the next request that would be sent, exactly; changes nothing."""
-    wish = await _parse(bundle, customer_id, name, resource_id=resource_id, key=key, drift_policy=drift_policy)
+    wish = await parse_wish(
+        bundle,
+        customer_id,
+        name,
+        resource_id=resource_id,
+        key=key,
+        drift_policy=drift_policy,
+        identity=identity,
+        create=create,
+    )
     customer = (await find_customer(bundle, customer_id)).value
     stored = await bundle.state.read_resource(customer_id, wish.name)
     resource = wish
     if stored is not None and stored.value.is_live:
-        resource = stored.value
-        _refuse_another(resource, wish)
+        resource = with_wish(stored.value, wish)
+        if asks_for_work(stored.value, resource):
+            resource = replace(resource, state=ResourceState.PENDING)
     claim = await bundle.claims.find("resource", wish.resource_id.claim)
     if claim is not None and (claim.customer_id, claim.row) != (wish.customer_id, wish.row):
         raise _claimed()
@@ -173,6 +195,8 @@ async def plan_resource(
     steps = []
     if plan.update is not None and seen is not None:
         steps.append(bundle.accounts.describe(resource.resource_id, plan.update, present=seen))
+    if plan.create is not None:
+        steps.append(bundle.accounts.describe_creation(resource.resource_id, plan.create))
     return ResourcePlan(steps=steps, findings=list(plan.resource.findings))
 
 
@@ -204,41 +228,6 @@ async def desired_of(
     )
 
 
-async def _parse(
-    bundle: Bundle, customer_id: str, name: str, *, resource_id: str, key: str, drift_policy: str
-) -> Resource:
-    name = parse_name(name, "resourceName")
-    account = parse_resource_id(resource_id)
-    _require_own_subscription(bundle, account)
-    if drift_policy not in set(DriftPolicy):
-        raise BadInput("driftPolicy must be repair or report.", target="driftPolicy", code="DriftPolicyUnknown")
-    key = parse_name(key, "key")
-    customer = (await find_customer(bundle, customer_id)).value
-    if customer.leaving_since is not None:
-        raise Conflict("The customer is being offboarded.", target="customerId", code="CustomerLeaving")
-    try:
-        await find_key(bundle, customer_id, key)
-    except NotFound as error:
-        raise BadInput(f"Customer {customer_id} has no key {key}.", target="key", code="KeyNotRegistered") from error
-    return Resource(
-        customer_id=customer_id,
-        name=name,
-        resource_id=account,
-        key=key,
-        registered_at=bundle.clock.now(),
-        drift_policy=DriftPolicy(drift_policy),
-    )
-
-
-def _require_own_subscription(bundle: Bundle, account: StorageAccountId) -> None:
-    if account.subscription_id not in bundle.settings.subscriptions:
-        raise BadInput(
-            f"Subscription {account.subscription_id} is not one of the provider's (CROSSKEY_SUBSCRIPTIONS).",
-            target="resourceId",
-            code="SubscriptionNotAllowed",
-        )
-
-
 async def _claim(bundle: Bundle, wish: Resource) -> None:
     wanted = Claim(
         kind="resource",
@@ -267,6 +256,8 @@ def _show(desired: Desired) -> dict[str, Any]:
     match desired:
         case Leave():
             return {"keySource": "Microsoft.Storage"}
+        case Strand():
+            return {"givenUp": True}
         case Wait(finding):
             return {"waitsFor": finding.reason.value}
         case Protect():
@@ -285,5 +276,7 @@ def _data(resource: Resource) -> dict[str, Any]:
         "resourceId": str(resource.resource_id),
         "key": resource.key,
         "driftPolicy": resource.drift_policy.value,
+        "identity": resource.identity.value,
+        "creates": resource.create is not None,
         "operation": resource.operation_id,
     }

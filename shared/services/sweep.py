@@ -12,7 +12,9 @@ from datetime import datetime
 
 from shared.bundle import Bundle
 from shared.domain.entries import Origin, Record
-from shared.domain.model import ConsentState, Key, ResourceState
+from shared.domain.limited import is_in_service
+from shared.domain.model import ConsentState, Customer, Key, ResourceState
+from shared.domain.retirement import needs_review
 from shared.domain.sweeping import CLAIM_GRACE, KEEP_FINISHED, SweepRange, probe_is_due, ranges_for
 from shared.domain.work import SWEPT, WorkKind
 from shared.errors import CrossKeyError, NotFound, StaleWrite
@@ -93,17 +95,36 @@ async def _take_in(bundle: Bundle, customer_id: str, rows: CustomerRows, tally: 
         tally.queued += 1
         await enqueue(bundle, WorkKind.DRAIN_TIMELINE, customer_id, SWEPT, origin=origin)
     if rows.customer is None:
+        await _remove_finished(bundle, rows, origin=origin)
         return
     customer = rows.customer.value
     tally.customers += 1
     tally.phases[phase_of(rows)] += 1
-    keys = {stored.value.name: stored for stored in rows.keys}
     tally.keys.extend(stored.value for stored in rows.keys)
-    unwelcomed = customer.onboarded_at is None and any(key.value.latest_version for key in rows.keys)
+    unwelcomed = customer.onboarded_at is None and any(is_in_service(key.value) for key in rows.keys)
     mended = customer.attention is not None and not rows.outbox
-    if customer.consent.state is not ConsentState.GRANTED or unwelcomed or mended:
+    leaving = customer.leaving_since is not None
+    if customer.consent.state is not ConsentState.GRANTED or unwelcomed or mended or leaving:
         tally.queued += 1
         await enqueue(bundle, WorkKind.CHECK_CUSTOMER, customer_id, origin=origin)
+    await _take_in_resources(bundle, customer, rows, tally, origin=origin)
+    resources = [stored.value for stored in rows.resources]
+    for stored_key in rows.keys:
+        if needs_review(stored_key.value, resources, now):
+            tally.queued += 1
+            await enqueue(bundle, WorkKind.CHECK_KEY, customer_id, stored_key.value.name, origin=origin)
+    tally.live_claims.update(
+        ("key", stored.value.identifier.claim, customer_id, stored.value.row) for stored in rows.keys
+    )
+    await _remove_finished(bundle, rows, origin=origin)
+
+
+async def _take_in_resources(
+    bundle: Bundle, customer: Customer, rows: CustomerRows, tally: _Tally, *, origin: Origin
+) -> None:
+    """Those that are as recorded are compared with Azure's list; the others are looked at one by one."""
+    now, customer_id = bundle.clock.now(), customer.customer_id
+    keys = {stored.value.name: stored for stored in rows.keys}
     for stored in rows.resources:
         resource = stored.value
         if resource.is_live:
@@ -116,10 +137,6 @@ async def _take_in(bundle: Bundle, customer_id: str, rows: CustomerRows, tally: 
         else:
             tally.queued += 1
             await enqueue(bundle, WorkKind.RECONCILE_RESOURCE, customer_id, resource.name, origin=origin)
-    tally.live_claims.update(
-        ("key", stored.value.identifier.claim, customer_id, stored.value.row) for stored in rows.keys
-    )
-    await _remove_finished(bundle, rows, origin=origin)
 
 
 async def _check_keys(bundle: Bundle, keys: Iterable[Key], *, since: datetime | None, origin: Origin) -> Counter[str]:

@@ -83,4 +83,4 @@ async def _differs(bundle: Bundle, item: Converged, seen: ObservedAccount | None
     desired = await desired_of(bundle, item.customer, item.resource, key=item.key)
     situation = Situation(resource=item.resource, desired=desired, seen=seen, now=bundle.clock.now())
     plan = decide_account(situation)
-    return plan.entry is not None or plan.update is not None or plan.look_again_after is not None
+    return plan.entry is not None or plan.update is not None or plan.look_again_after is not None or plan.read_scopes

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from shared.bundle import Bundle
+from shared.domain.limited import is_limited
 from shared.domain.model import HealthState
 from shared.domain.sweeping import SWEEP_INTERVAL
 from shared.domain.work import MAX_ATTEMPTS, SWEPT, WorkItem, WorkKind, backoff
@@ -16,7 +17,11 @@ from shared.errors import CrossKeyError, NotFound, StaleWrite, Unavailable
 from shared.services.check_key import PROPAGATION_DELAY, check_key
 from shared.services.consent import confirm_consent
 from shared.services.drain import DrainedElsewhere, drain_timeline
-from shared.services.reconcile_resource import WorkedElsewhere, postpone_resource, reconcile_resource
+from shared.services.lookups import find_customer
+from shared.services.offboarding import finish_offboarding
+from shared.services.reconcile_resource import reconcile_resource
+from shared.services.resource_records import WorkedElsewhere, postpone_resource
+from shared.services.retire_versions import review_old_versions
 from shared.services.sweep import sweep_range
 from shared.telemetry import Event, log_event
 
@@ -92,16 +97,22 @@ def _asked_for(item: WorkItem, error: CrossKeyError) -> timedelta | None:
 
 
 async def _check_customer(bundle: Bundle, item: WorkItem) -> timedelta | None:
-    await confirm_consent(bundle, item.customer_id, origin=item.origin)
+    customer = (await find_customer(bundle, item.customer_id)).value
+    if customer.leaving_since is None:
+        await confirm_consent(bundle, item.customer_id, origin=item.origin)
+    else:
+        await finish_offboarding(bundle, item.customer_id, origin=item.origin)
     return None
 
 
 async def _check_key(bundle: Bundle, item: WorkItem) -> timedelta | None:
     checked = await check_key(bundle, item.customer_id, item.name, origin=item.origin)
+    await review_old_versions(bundle, item.customer_id, item.name, origin=item.origin)
     if checked.waits_for_role:
         return PROPAGATION_DELAY
     # What woke us is not forgotten because the vault did not answer just now; later the sweep takes over.
-    unseen = checked.key.value.health.state is HealthState.UNOBSERVABLE
+    key = checked.key.value
+    unseen = key.health.state is HealthState.UNOBSERVABLE and not is_limited(key)
     return backoff(item.attempt) if unseen and item.attempt < LOOKS_AT_AN_OUTAGE else None
 
 

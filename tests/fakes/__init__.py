@@ -105,7 +105,7 @@ def make_world(settings: Settings | None = None, *, clock: FakeClock | None = No
     settings = settings or make_settings()
     clock = clock or FakeClock()
     credentials = FakeCredentials(clock, is_ours=lambda application: settings.application(application) is not None)
-    vault = FakeKeyVault(clock, credentials)
+    vault = FakeKeyVault(clock, credentials, home_tenant=settings.provider_tenant_id)
     fakes: dict[str, Any] = {
         "state": FakeStateStore(),
         "claims": FakeClaimStore(),

@@ -19,27 +19,27 @@ from shared.domain.account_observation import (
     ReturnToMicrosoftManagedKeys,
     SetKeyVersion,
 )
+from shared.domain.encryption_scopes import STORAGE_SOURCE, VAULT_SOURCE, ObservedScope, ReleaseScope
 from shared.domain.identifiers import KeyIdentifier, StorageAccountId, same_arm_id
 from shared.errors import CredentialRefused, NameUnresolved, Refused, Unavailable
-from tests.fakes.interruptions import Interruptible
+from tests.fakes.new_accounts import FakeCreations
 from tests.fakes.process import FakeClock
 from tests.fakes.vault import FakeKeyVault
 
 
-class FakeStorageAccounts(Interruptible):
+class FakeStorageAccounts(FakeCreations):
     """Every storage account there is. `moves_at_once`: whether a versionless update looks for a newer version.
 
     `updates` took effect; `requests` were sent, whether they took effect or not.
     """
 
     def __init__(self, clock: FakeClock, vault: FakeKeyVault, *, moves_at_once: bool = True) -> None:
-        super().__init__()
+        super().__init__(clock, self._encrypt)
         self.moves_at_once = moves_at_once
         self.updates: list[AccountUpdate] = []
-        self.requests: list[dict[str, Any]] = []
-        self._clock = clock
+        self.released_scopes: list[str] = []
         self._vault = vault
-        self._accounts: dict[str, ObservedAccount] = {}
+        self._scopes: dict[str, dict[str, ObservedScope]] = {}
 
     def add(self, account: StorageAccountId, **attributes: Any) -> ObservedAccount:
         """Create an account on Microsoft-managed keys; `attributes` are fields of `ObservedAccount`."""
@@ -69,7 +69,7 @@ class FakeStorageAccounts(Interruptible):
     async def read(self, account: StorageAccountId) -> ObservedAccount | None:
         """Read one account."""
         await self._begin("read")
-        return self._accounts.get(account.claim)
+        return self._look(account)
 
     async def update(
         self, account: StorageAccountId, update: AccountUpdate, *, present: ObservedAccount
@@ -77,7 +77,9 @@ class FakeStorageAccounts(Interruptible):
         """Apply one update."""
         await self._begin("update")
         self.requests.append(self.describe(account, update, present=present))
-        seen = self._accounts.get(account.claim)
+        seen = self._look(account)
+        if seen is not None and seen.is_being_made:
+            raise Unavailable(f"updating {account}: StorageAccountOperationInProgress")
         if seen is None:
             raise Refused(f"updating {account}: it is not there", http_status=404, azure_code="ResourceNotFound")
         match update:
@@ -100,6 +102,33 @@ class FakeStorageAccounts(Interruptible):
         url = f"https://management.azure.com{account}?api-version={API_VERSION}"
         return {"method": "PATCH", "url": url, "body": body(update, present)}
 
+    def put_scope(self, account: StorageAccountId, name: str, key: KeyIdentifier | None = None) -> ObservedScope:
+        """Somebody puts an encryption scope on a key's version, on its newest one, or on Microsoft-managed keys."""
+        source = STORAGE_SOURCE if key is None else VAULT_SOURCE
+        in_use = key if key is None or key.version is not None else self._vault.latest(key)
+        scope = ObservedScope(name=name, key_source=source, key=in_use)
+        self._scopes.setdefault(account.claim, {})[name] = scope
+        return scope
+
+    async def read_scopes(self, account: StorageAccountId) -> Sequence[ObservedScope]:
+        """Every encryption scope of an account."""
+        await self._begin("read_scopes")
+        return list(self._scopes.get(account.claim, {}).values()) if account.claim in self._accounts else []
+
+    async def release_scope(self, account: StorageAccountId, scope: ReleaseScope) -> ObservedScope:
+        """Put a scope back on Microsoft-managed keys, which needs the key in use and the account's way to it."""
+        await self._begin("release_scope")
+        present = self._accounts.get(account.claim)
+        found = self._scopes.get(account.claim, {}).get(scope.name)
+        if present is None or found is None:
+            raise Refused("There is no such scope.", http_status=404, azure_code="ResourceNotFound")
+        if found.key is not None:
+            self._use(found.key, _caller(present))
+        self.released_scopes.append(scope.name)
+        released = self.put_scope(account, scope.name)
+        self._end("release_scope")
+        return released
+
     async def read_subscription(self, subscription_id: str) -> AsyncIterator[ObservedAccount]:
         """Every account of a subscription."""
         await self._begin("read_subscription")
@@ -110,18 +139,19 @@ class FakeStorageAccounts(Interruptible):
     def _encrypt(
         self, before: ObservedAccount, after: ObservedAccount, update: EncryptWithKey | SetKeyVersion
     ) -> ObservedAccount:
-        if not any(same_arm_id(one, update.identity) for one in after.user_assigned):
+        identity = update.identity
+        if not (after.system_assigned if identity is None else _carries(after.user_assigned, identity)):
             raise _refused("MissingMsiHeaders", "the identity is not assigned to the account")
-        application, current = update.federated_client_id or "", before.current_key
+        current, caller = before.current_key, update.federated_client_id or identity or before.resource_id
         if current is not None and current.names_same_key(update.key) and _same_version(before, update):
             # The settings in force, repeated.
-            self._use(current, application)
+            self._use(current, caller)
             key = self._latest(update.key) if update.version is None and self.moves_at_once else current
         else:
             self._leave(before)
             key = self._latest(update.key) if update.version is None else update.key.with_version(update.version)
         if key != current:
-            self._use(key, application, wrapping=True)
+            self._use(key, caller, wrapping=True)
         return replace(
             after,
             key_source=VAULT_MANAGED,
@@ -143,9 +173,9 @@ class FakeStorageAccounts(Interruptible):
             raise _refused("KeyVaultEncryptionKeyNotFound", "the vault has no such key")
         return latest
 
-    def _use(self, key: KeyIdentifier, application: str, *, wrapping: bool = False) -> None:
+    def _use(self, key: KeyIdentifier, caller: str, *, wrapping: bool = False) -> None:
         try:
-            self._vault.serve_storage(key, application, wrapping=wrapping)
+            self._vault.serve_storage(key, caller, wrapping=wrapping)
         except Refused as error:
             code = "KeyVaultEncryptionKeyNotFound" if error.http_status == 404 else "KeyVaultAuthenticationFailure"
             raise _refused(code, error.message) from error
@@ -160,11 +190,20 @@ class FakeStorageAccounts(Interruptible):
         if seen.current_key is None:
             return
         try:
-            self._use(seen.current_key, seen.federated_client_id or "")
+            self._use(seen.current_key, _caller(seen))
         except Refused as error:
             if error.azure_code in {"KeyVaultEncryptionKeyNotFound", "KeyVaultVaultNotFound"}:
                 raise _refused("HttpResourceNotFound", error.message, http_status=404) from error
             raise
+
+
+def _caller(seen: ObservedAccount) -> str:
+    """As whom the account comes to the vault: the application, the identity, or itself."""
+    return seen.federated_client_id or seen.encryption_identity or seen.resource_id
+
+
+def _carries(identities: Sequence[str], identity: str) -> bool:
+    return any(same_arm_id(one, identity) for one in identities)
 
 
 def _on_microsoft_keys(seen: ObservedAccount) -> ObservedAccount:
@@ -185,7 +224,9 @@ def _same_version(seen: ObservedAccount, update: EncryptWithKey | SetKeyVersion)
     return (seen.key_version or None) == update.version
 
 
-def _with(seen: ObservedAccount, present: ObservedAccount, identity: str) -> ObservedAccount:
+def _with(seen: ObservedAccount, present: ObservedAccount, identity: str | None) -> ObservedAccount:
+    if identity is None:
+        return seen
     assigned = _union(seen.user_assigned, (*present.user_assigned, identity))
     return replace(seen, system_assigned=present.system_assigned, user_assigned=assigned)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.domain.entries import TimelineEntry, TimelineHead
 from shared.domain.work import WorkItem
@@ -24,6 +25,7 @@ class FakeTimelineStore(Interruptible):
     def __init__(self) -> None:
         super().__init__()
         self._heads: dict[str, StoredHead] = {}
+        self._statements: dict[str, dict[str, Any]] = {}
         self._entries: dict[str, dict[int, TimelineEntry]] = {}
         self._etags = itertools.count(1)
 
@@ -56,6 +58,17 @@ class FakeTimelineStore(Interruptible):
         stored = self._write(customer_id, head)
         self._end("write_head")
         return stored
+
+    async def write_statement(self, customer_id: str, statement: dict[str, Any]) -> None:
+        """Keep a customer's evidence statement."""
+        await self._begin("write_statement")
+        self._statements[customer_id] = json.loads(json.dumps(statement))
+        self._end("write_statement")
+
+    async def read_statement(self, customer_id: str) -> dict[str, Any] | None:
+        """Read a customer's evidence statement."""
+        await self._begin("read_statement")
+        return self._statements.get(customer_id)
 
     async def read_entries(
         self, customer_id: str, *, first: int = 1, last: int | None = None

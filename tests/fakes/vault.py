@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.identifiers import KeyIdentifier
 from shared.domain.key_observation import ObservedKey
-from shared.errors import NameUnresolved, Refused
+from shared.errors import CredentialRefused, NameUnresolved, Refused
 from shared.ports import Challenge
 from tests.fakes.interruptions import Interruptible
 from tests.fakes.process import FakeClock, FakeCredentials
@@ -32,7 +32,7 @@ class _Version:
 
 @dataclass
 class FakeVault:
-    """One vault. `granted` holds the applications whose service principals may get, wrap and unwrap."""
+    """One vault. `granted`: applications, and ARM ids of identities and accounts, that may get, wrap and unwrap."""
 
     host: str
     tenant_id: str
@@ -46,10 +46,11 @@ class FakeVault:
 
 
 class FakeKeyVault(Interruptible):
-    """Every vault there is; other hosts have no address."""
+    """Every vault there is; other hosts have no address. `home_tenant` is that of storage accounts and identities."""
 
-    def __init__(self, clock: FakeClock, credentials: FakeCredentials) -> None:
+    def __init__(self, clock: FakeClock, credentials: FakeCredentials, *, home_tenant: str) -> None:
         super().__init__()
+        self.home_tenant = home_tenant
         self._clock = clock
         self._credentials = credentials
         self._vaults: dict[str, FakeVault] = {}
@@ -137,13 +138,20 @@ class FakeKeyVault(Interruptible):
         found = self._versions(key.versionless)
         return key.with_version(found[0].seen.version) if found else None
 
-    def serve_storage(self, key: KeyIdentifier, application: str, *, wrapping: bool) -> None:
-        """What Azure Storage meets when it uses a version: no cached token, and past the firewall where it is let."""
+    def serve_storage(self, key: KeyIdentifier, caller: str, *, wrapping: bool) -> None:
+        """What Azure Storage meets when it uses a version: no cached token, and past the firewall where it is let.
+
+        `caller` is an application, or the ARM id of an identity or account, which has no place in other tenants.
+        """
         vault = self._reach(key)
-        self._credentials.check(tenant_id=vault.tenant_id, application=application)
+        if caller.startswith("/"):
+            if vault.tenant_id != self.home_tenant:
+                raise CredentialRefused(f"{caller} is none of tenant {vault.tenant_id}'s.", aadsts=700016)
+        else:
+            self._credentials.check(tenant_id=vault.tenant_id, application=caller)
         if vault.firewall_detail is not None and "bypass is set to None" in vault.firewall_detail:
             raise _forbidden("ForbiddenByFirewall", vault.firewall_detail)
-        _check_role(vault, application)
+        _check_role(vault, caller)
         if wrapping:
             self._for_wrapping(key)
         self._for_unwrapping(key)

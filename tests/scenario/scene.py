@@ -101,6 +101,7 @@ class Customer:
 
     def timeline_is_whole(self) -> None:
         """The chain holds, and no number is missing or there twice."""
+        self.scene.settle()
         integrity = self.scene.portal.call("GET", f"{self.path}/timeline/integrity")
         assert integrity["intact"], integrity
         assert [entry["sequence"] for entry in self.timeline()] == list(range(1, integrity["entries"] + 1))
@@ -150,10 +151,13 @@ class Scene:
         """Where Event Grid delivers vaults' events."""
         return event_endpoint(self.azure.local.folder)
 
-    def customer(self, *, registered: bool = True) -> Customer:
-        """A fresh customer who consented and whose vault is fit; his key exists and is not registered."""
+    def customer(self, *, registered: bool = True, tenant: str | None = None) -> Customer:
+        """A fresh customer who consented and whose vault is fit; his key exists and is not registered.
+
+        `tenant` is one that exists, such as the provider's own; without it he has a tenant of his own.
+        """
         number = next(_numbers)
-        customer_id, tenant_id = f"customer-{number}", f"30000000-0000-4000-8000-{number:012x}"
+        customer_id, tenant_id = f"customer-{number}", tenant or f"30000000-0000-4000-8000-{number:012x}"
         administrator = Administrator(
             self.control,
             tenant_id=tenant_id,
@@ -164,7 +168,8 @@ class Scene:
         )
         self._administrators.append(administrator)
         customer = Customer(scene=self, id=customer_id, number=number, tenant_id=tenant_id, administrator=administrator)
-        self.control.put_tenant(tenant_id, f"Customer {number}")
+        if tenant is None:
+            self.control.put_tenant(tenant_id, f"Customer {number}")
         principal = self.control.put_service_principal(tenant_id)["objectId"]
         self.control.put_vault(
             administrator.vault, tenantId=tenant_id, resourceId=administrator.vault_id, purgeProtection=True
@@ -176,9 +181,9 @@ class Scene:
             self.portal.call("PUT", customer.path, body)
         return customer
 
-    def ready_customer(self) -> Customer:
+    def ready_customer(self, *, tenant: str | None = None) -> Customer:
         """A customer who is active: consent granted, key verified and his."""
-        customer = self.customer()
+        customer = self.customer(tenant=tenant)
         assert customer.register_key().status_code == 201
         customer.prove()
         key = customer.verify()

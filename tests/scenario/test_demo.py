@@ -22,9 +22,9 @@ def test_the_demo_ends_well_within_its_time_and_reports_what_it_saw(tmp_path: Pa
     report = tmp_path / "report.json"
     began = time.monotonic()
     command = [sys.executable, "-m", "local", "demo", "--report", str(report)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603  our own command
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)  # noqa: S603  our own command
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert time.monotonic() - began < 90
+    assert time.monotonic() - began < 150
     document = json.loads(report.read_text(encoding="utf-8"))
     assert document["ok"] is True
     assert [step["name"] for step in document["steps"]] == [step.name for step in STEPS]

@@ -1,4 +1,4 @@
-"""The main scenario from consent to release, each step's observations, and every call of it against its contract."""
+"""The main scenario from consent to the customer's leaving, and every call of it against its contract."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -89,7 +89,47 @@ def test_a_released_account_is_as_it_was_before(played: Played) -> None:
     assert (facts["keyVaultProperties"], facts["tags"]) == (None, TAGS)
 
 
-def test_the_timeline_is_intact_and_the_notifications_came_in_order(played: Played) -> None:
+def test_a_disabled_key_is_announced_when_it_is_seen_again_and_restored_at_once(played: Played) -> None:
+    facts = played["lose_key"]
+    assert (facts["atFirst"], facts["announced"], facts["enabledAgain"]) == ("healthy", "disabled", "healthy")
+    assert facts["concerned"] == ["contosoarchive"]
+    assert facts["failingOperations"] > 10
+
+
+def test_encryption_changed_by_hand_is_repaired_by_the_next_sweep(played: Played) -> None:
+    facts = played["repair_drift"]
+    assert (facts["changedByHandTo"], facts["keySource"]) == ("Microsoft.Storage", "Microsoft.Keyvault")
+    assert facts["keyInUse"].endswith(played["follow_rotation"]["versionInUse"])
+
+
+def test_an_old_version_is_said_to_be_retirable_when_nothing_was_on_it_for_a_day(played: Played) -> None:
+    facts = played["old_version"]
+    assert played["protect_account"]["keyInUse"].endswith(facts["retirable"])
+    assert facts["inUse"] == [played["follow_rotation"]["versionInUse"]]
+
+
+def test_each_step_towards_the_end_of_a_version_is_announced_once(played: Played) -> None:
+    facts = played["near_expiry"]
+    assert (facts["daysLeftWhenAnnounced"], facts["health"]) == ([80, 25], "expiring")
+
+
+def test_a_pinned_key_moves_when_its_new_version_is_accepted_and_not_before(played: Played) -> None:
+    facts = played["pinned_version"]
+    assert facts["afterRotation"] == played["follow_rotation"]["versionInUse"]
+    assert facts["versionInUse"] == facts["accepted"] != facts["afterRotation"]
+
+
+def test_a_customer_leaves_with_a_statement_of_what_protected_what(played: Played) -> None:
+    facts = played["leave"]
+    first, second = played["old_version"]["retirable"], played["follow_rotation"]["versionInUse"]
+    assert (facts["percentComplete"], facts["customer"], facts["keySource"]) == (100, 404, "Microsoft.Storage")
+    # The archive was put back on the same version when it had been changed by hand.
+    third = played["pinned_version"]["accepted"]
+    assert facts["protectedBy"] == {"contosodata": [first, second], "contosoarchive": [second, second, third]}
+    assert len(facts["headHash"]) == 64
+
+
+def test_the_timeline_outlives_the_customer_intact_and_the_notifications_came_in_order(played: Played) -> None:
     facts = played["prove_it"]
     assert facts["intact"]
     assert facts["entries"] == len(facts["timeline"])

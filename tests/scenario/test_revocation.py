@@ -112,3 +112,16 @@ def test_a_vault_that_cannot_be_reached_is_never_announced_as_revoked(scene: Sce
     assert customer.key()["health"]["state"] == "healthy"
     assert customer.announced("KeyAccessLost") == []
     assert customer.announced("KeyAccessRestored") == []
+
+
+def test_a_loss_says_what_it_means_and_is_spoken_of_again_after_a_day(scene: Scene) -> None:
+    customer = scene.protected_customer()
+    customer.administrator.update_key("cmk", customer.versions[0], attributes={"enabled": False})
+    lose(scene, customer)
+    scene.control.advance(timedelta(hours=24))
+    wait_until(lambda: len(customer.announced("KeyAccessLost")) == 2, "the reminder", within_seconds=60)
+    first, second = (event["data"] for event in customer.announced("KeyAccessLost"))
+    assert (first["reminder"], second["reminder"]) == (False, True)
+    told = customer.key()["consequences"]
+    assert (told["resources"], told["httpStatus"]) == (["data"], 403)
+    assert first["consequences"] == second["consequences"] == told

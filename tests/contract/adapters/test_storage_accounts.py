@@ -74,6 +74,23 @@ async def test_an_unreadable_answer_is_unexpected(bundle: Bundle, contoso: Conto
         await bundle.accounts.read(ACCOUNT)
 
 
+async def test_empty_pages_of_scopes_and_versions_left_out_of_a_list_are_no_obstacle(
+    bundle: Bundle, contoso: Contoso
+) -> None:
+    put_account(contoso.azure)
+    key = f"https://{VAULT}.vault.azure.net/keys/cmk"
+    setting = {"source": "Microsoft.KeyVault", "keyVaultProperties": {"keyUri": key}}
+    in_use = {"keyUri": key, "currentVersionedKeyIdentifier": f"{key}/{'1' * 32}"}
+    link = f"https://management.azure.com:443{ACCOUNT_ID}/encryptionScopes?api-version=2023-05-01&$skiptoken=1"
+    for operation, body in (
+        ("EncryptionScopes.List", {"value": [], "nextLink": link}),
+        ("EncryptionScopes.List", {"value": [{"name": "own", "properties": setting}], "nextLink": None}),
+        ("EncryptionScopes.Get", {"name": "own", "properties": {**setting, "keyVaultProperties": in_use}}),
+    ):
+        contoso.azure.control.add_fault("status", service="arm", operation=operation, status=200, body=body, times=1)
+    assert [one.version for one in await bundle.accounts.read_scopes(ACCOUNT)] == ["1" * 32]
+
+
 @pytest.mark.parametrize("code", ["StorageAccountOperationInProgress", "AnotherOperationInProgress"])
 async def test_a_change_of_somebody_else_under_way_is_could_not_tell(
     bundle: Bundle, contoso: Contoso, code: str

@@ -1,7 +1,9 @@
 """The stage in the local Azure, reached through the real SDKs."""
 
 import base64
+import json
 from datetime import datetime, timedelta
+from io import BytesIO
 from typing import Any
 from urllib.parse import unquote
 
@@ -37,7 +39,11 @@ REQUESTS: dict[Call, tuple[str, str]] = {
     "obtain": ("entra", "Token"),
     "read": ("arm", "StorageAccounts.GetProperties"),
     "update": ("arm", "StorageAccounts.Update"),
+    "create": ("arm", "StorageAccounts.Create"),
+    "follow_creation": ("arm", "StorageAccounts.GetOperation"),
     "read_subscription": ("arm", "StorageAccounts.List"),
+    "read_scopes": ("arm", "EncryptionScopes.List"),
+    "release_scope": ("arm", "EncryptionScopes.Patch"),
     "publish": ("eventgrid", "PublishEvents"),
     "find": ("entra", "Keys"),
 }
@@ -124,14 +130,33 @@ class AzureStage(Stage):
         identity = {"type": ",".join(kinds) or "None", "userAssignedIdentities": list(user_assigned)}
         self._control.put_storage_account(str(account or self.account), identity=identity)
 
+    def take_name(self) -> None:
+        elsewhere = f"{names.RESOURCE_GROUP_ID}-of-others"
+        self._control.put_storage_account(
+            f"{elsewhere}/providers/Microsoft.Storage/storageAccounts/{self.account.account_name}"
+        )
+
+    def remove_account(self) -> None:
+        self._contoso.azure.look(lambda world: world.storage_accounts.pop(str(self.account).casefold()))
+
     async def assign_identity(self, identity: str) -> None:
         change: Any = {"identity": {"type": "SystemAssigned,UserAssigned", "userAssignedIdentities": {identity: {}}}}
         async with storage_client(self._contoso.azure) as client:
             await client.storage_accounts.update(self.account.resource_group, self.account.account_name, change)
         self._control.forget_calls()
 
+    async def put_scope(self, name: str, key: KeyIdentifier | None = None) -> None:
+        on_key = {"source": "Microsoft.KeyVault", "keyVaultProperties": {"keyUri": str(key)}}
+        change: Any = {"properties": on_key if key is not None else {"source": "Microsoft.Storage"}}
+        content = BytesIO(json.dumps(change).encode())
+        group, account = self.account.resource_group, self.account.account_name
+        async with storage_client(self._contoso.azure) as client:
+            await client.encryption_scopes.put(group, account, name, content)
+        self._control.forget_calls()
+
     def sent_updates(self) -> list[dict[str, Any]]:
-        calls = self._control.calls(service="arm", operation="StorageAccounts.Update")
+        writes = ("StorageAccounts.Update", "StorageAccounts.Create")
+        calls = [call for call in self._control.calls(service="arm") if call["operation"] in writes]
         return [
             {
                 "method": call["method"],

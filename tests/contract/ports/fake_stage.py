@@ -89,9 +89,18 @@ class FakeStage(Stage):
     ) -> None:
         self.world.accounts.add(account or self.account, user_assigned=user_assigned, system_assigned=system_assigned)
 
+    def take_name(self) -> None:
+        self.world.accounts.taken.add(self.account.account_name)
+
+    def remove_account(self) -> None:
+        self.world.accounts.remove(self.account)
+
     async def assign_identity(self, identity: str) -> None:
         present = await self.present()
         self.world.accounts.change(self.account, user_assigned=(*present.user_assigned, identity))
+
+    async def put_scope(self, name: str, key: KeyIdentifier | None = None) -> None:
+        self.world.accounts.put_scope(self.account, name, key)
 
     def sent_updates(self) -> list[dict[str, Any]]:
         return self.world.accounts.requests
@@ -125,7 +134,9 @@ class FakeStage(Stage):
         match call:
             case "obtain":
                 return self.world.credentials
-            case "read" | "update" | "read_subscription":
+            case (
+                "create" | "follow_creation" | "read" | "update" | "read_subscription" | "read_scopes" | "release_scope"
+            ):
                 return self.world.accounts
             case "publish":
                 return self.world.notifications

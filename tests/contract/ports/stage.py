@@ -24,7 +24,11 @@ type Call = Literal[
     "obtain",
     "read",
     "update",
+    "create",
+    "follow_creation",
     "read_subscription",
+    "read_scopes",
+    "release_scope",
     "publish",
     "find",
 ]
@@ -127,12 +131,24 @@ class Stage(ABC):
         """Create an account on Microsoft-managed keys, or replace it."""
 
     @abstractmethod
+    def take_name(self) -> None:
+        """Somebody else in Azure takes the account's name."""
+
+    @abstractmethod
+    def remove_account(self) -> None:
+        """Somebody deletes the account."""
+
+    @abstractmethod
     async def assign_identity(self, identity: str) -> None:
         """Somebody else assigns one more identity to the account."""
 
     @abstractmethod
+    async def put_scope(self, name: str, key: KeyIdentifier | None = None) -> None:
+        """The account's owner makes an encryption scope, or puts it on a key or on Microsoft-managed keys."""
+
+    @abstractmethod
     def sent_updates(self) -> list[dict[str, Any]]:
-        """Every update that was sent: method, url and body."""
+        """Every update and creation that was sent: method, url and body."""
 
     @abstractmethod
     async def take_work(self) -> list[WorkItem]:

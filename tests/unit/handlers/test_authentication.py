@@ -159,11 +159,15 @@ NOTHING: dict[str, Any] = {"resourceId": "/", "key": "x"}
 MATRIX = [
     Case("PUT", "/customers/contoso", CUSTOMER, "Operator", "nobody else"),
     Case("GET", "/customers/contoso", None, "Reader", "own administrator"),
+    Case("DELETE", "/customers/contoso", None, "Operator", "nobody else"),
+    Case("DELETE", "/customers/contoso?abandon=true", {"confirm": "contoso"}, "Admin", "nobody else"),
+    Case("GET", "/customers/contoso/statement", None, "Reader", "own administrator"),
     Case("POST", "/customers/contoso/consentLink", None, "Operator", "nobody else"),
     Case("PUT", "/customers/contoso/keys/primary", KEY, "Operator", "own administrator"),
     Case("GET", "/customers/contoso/keys/primary", None, "Reader", "own administrator"),
     Case("POST", "/customers/contoso/keys/primary/verify", None, "Operator", "own administrator"),
     Case("DELETE", "/customers/contoso/keys/primary", None, "Operator", "nobody else"),
+    Case("POST", "/customers/contoso/keys/primary/attestOwnership", {"reason": "x" * 10}, "Operator", "nobody else"),
     Case(
         "PUT",
         "/customers/contoso/resources/data?whatIf=true",

@@ -57,7 +57,7 @@ BODIES = [
     (AT_RESOURCE, RESOURCE | {"key": "Primary!"}, "NameMalformed", "key"),
     (AT_RESOURCE, RESOURCE | {"key": "other"}, "KeyNotRegistered", "key"),
     (AT_RESOURCE, RESOURCE | {"driftPolicy": "ignore"}, "InvalidValue", "driftPolicy"),
-    (AT_RESOURCE, RESOURCE | {"create": {}}, "UnknownField", "create"),
+    (AT_RESOURCE, RESOURCE | {"creates": {}}, "UnknownField", "creates"),
 ]
 
 
@@ -225,7 +225,7 @@ async def test_a_path_that_leads_nowhere_is_not_found(api: Api, path: str) -> No
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("POST", AT_CUSTOMER, "GET, PUT"),
+        ("POST", AT_CUSTOMER, "DELETE, GET, PUT"),
         ("PATCH", AT_KEY, "DELETE, GET, PUT"),
         ("DELETE", "/customers/contoso/timeline", "GET"),
         ("PUT", f"{AT_KEY}/verify", "POST"),
@@ -247,7 +247,9 @@ async def test_a_wrong_method_names_the_right_ones(api: Api, method: str, path: 
         ("GET", "/keys/primary", None),
         ("PUT", "/keys/primary", KEY),
         ("POST", "/keys/primary/verify", None),
+        ("POST", "/keys/primary/attestOwnership", {"reason": "x" * 10}),
         ("DELETE", "/keys/primary", None),
+        ("DELETE", "", None),
         ("GET", "/resources/data", None),
         ("PUT", "/resources/data", RESOURCE),
         ("PUT", "/resources/data?whatIf=true", RESOURCE),

@@ -1,5 +1,6 @@
 """Requests to Resource Manager and its answers, member by member."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -83,6 +84,31 @@ def test_no_identity_that_is_there_is_dropped_or_doubled(present: ObservedAccoun
 )
 def test_removing_our_identity_leaves_the_others(present: ObservedAccount, expected: dict[str, Any]) -> None:
     assert body(RemoveIdentity(identity=OURS), present) == {"identity": expected}
+
+
+def test_an_account_that_uses_the_key_as_itself_keeps_its_identities_and_names_none() -> None:
+    own = EncryptWithKey(key=KEY, version=None, identity=None, federated_client_id=None)
+    made = body(own, account(system=True, user=(OTHER,)))
+    assert set(made) == {"properties"}
+    # An empty text is what takes the place of an identity that is set.
+    assert made["properties"]["encryption"]["identity"] == {"userAssignedIdentity": ""}
+
+
+def test_a_federation_that_somebody_set_is_ended_in_words() -> None:
+    own = EncryptWithKey(key=KEY, version=None, identity=OURS, federated_client_id=None)
+    made = body(own, replace(account(), federated_client_id=APPLICATION))
+    expected = {"userAssignedIdentity": OURS, "federatedIdentityClientId": ""}
+    assert made["properties"]["encryption"]["identity"] == expected
+
+
+def test_queues_and_tables_that_are_covered_stay_covered_in_words() -> None:
+    covered = replace(account(), encryption_services=("blob", "queue", "table"), covered_services=("blob", "queue"))
+    services = body(ENCRYPT, covered)["properties"]["encryption"]["services"]
+    assert services == {
+        "blob": {"enabled": True},
+        "queue": {"enabled": True, "keyType": "Account"},
+        "table": {"enabled": True},
+    }
 
 
 def test_moving_a_version_leaves_identities_alone() -> None:

@@ -36,20 +36,19 @@ from shared.domain.model import (
     HealthState,
     Key,
     KeyHealth,
-    ObservedEncryption,
     Operation,
     OperationKind,
     Ownership,
     OwnershipState,
     Resource,
     ResourceState,
-    Rotation,
     StateRow,
     Verification,
     VerificationState,
     VersionPolicy,
 )
 from shared.domain.reasons import Reason
+from shared.domain.resource_details import Creation, EncryptionIdentity, NewAccount, ObservedEncryption, Rotation
 from shared.errors import UnexpectedAnswer
 from tests.contract.adapters.rows import NOW, customer, entry, key
 
@@ -124,6 +123,17 @@ resources = st.builds(
     state=st.sampled_from(ResourceState),
     observed=st.none() | st.builds(ObservedEncryption, key_source=texts, coverage=st.lists(texts).map(tuple)),
     findings=st.lists(st.builds(Finding, reason=st.sampled_from(Reason), detail=texts), max_size=3).map(tuple),
+    identity=st.sampled_from(EncryptionIdentity),
+    create=st.none()
+    | st.builds(
+        NewAccount,
+        location=texts,
+        sku=texts,
+        kind=texts,
+        coverage=st.lists(texts).map(tuple),
+        tags=st.lists(st.tuples(texts, texts), max_size=3).map(tuple),
+    ),
+    creation=st.none() | st.builds(Creation, begun_at=times, poll_url=st.none() | texts),
     rotation=st.none() | st.builds(Rotation, version=texts, begun_at=times),
     repairs=st.lists(times, max_size=3).map(tuple),
     queued_until=maybe_times,

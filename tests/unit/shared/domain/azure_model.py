@@ -62,7 +62,9 @@ class ModelOfAzure:
         match update:
             case EncryptWithKey():
                 identities = self.account.user_assigned
-                added = () if has_identity(self.account, update.identity) else (update.identity,)
+                added = (
+                    () if update.identity is None or has_identity(self.account, update.identity) else (update.identity,)
+                )
                 self.change(user_assigned=(*identities, *added))
                 self.set_key(update, moves=not self.is_on_cmk or self.moves_at_once)
             case SetKeyVersion():

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.entries import Notification
-from shared.domain.key_health import CONFIRMATION_DELAY, is_ready
+from shared.domain.key_health import is_ready
 from shared.domain.key_observation import Denial, KeyObservation, Outage, ProbeOutcome, TokenRefusal
+from shared.domain.key_turns import CONFIRMATION_DELAY
 from shared.domain.model import (
     Attention,
     HealthState,
@@ -182,7 +183,7 @@ def test_an_outage_never_becomes_a_revocation(outage: KeyObservation) -> None:
     watch = watch_verified()
     for _ in range(5):
         watch.sees(outage, after=timedelta(hours=1))
-    assert watch.announced == []
+    assert watch.announced == [Notification.ATTENTION_NEEDED]
     assert watch.health in (HealthState.UNOBSERVABLE, HealthState.PROVIDER_FAULT)
     assert watch.key.verification == verified_key().verification
 
@@ -191,8 +192,9 @@ def test_an_outage_never_becomes_a_revocation(outage: KeyObservation) -> None:
 def test_an_outage_is_recorded_once_and_ends_in_silence(outage: KeyObservation) -> None:
     watch = watch_verified()
     watch.sees(outage)
-    assert watch.sees(outage, after=timedelta(hours=1)).steps == ()
-    watch.sees(seen(), after=timedelta(hours=1))
+    for _ in range(11):
+        assert watch.sees(outage, after=timedelta(minutes=5)).steps == ()
+    watch.sees(seen(), after=timedelta(minutes=5))
     assert (watch.announced, watch.health) == ([], HealthState.HEALTHY)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.domain.key_observation import Denial, KeyObservation, Outage, TokenRefusal
-from shared.domain.model import ConsentState
+from shared.domain.model import ConsentState, HealthState
 from shared.domain.reasons import Reason
 from tests.unit.shared.domain.values import NOW, V1, observed_key, seen, unseen
 from tests.unit.shared.domain.watch import Watch, watch_verified, with_expiry
@@ -15,6 +15,14 @@ from tests.unit.shared.domain.watch import Watch, watch_verified, with_expiry
 DENIED = unseen(denial=Denial(http_status=403, inner_code="ForbiddenByRbac"))
 NO_CONSENT = unseen(token_obtained=False, token_refusal=TokenRefusal(aadsts=7000229, detail="AADSTS7000229."))
 UNREACHABLE = unseen(outage=Outage.UNREACHABLE)
+
+
+def test_a_key_is_unknown_until_the_first_look() -> None:
+    watch = Watch()
+    states = [watch.key.health.state]
+    watch.sees(UNREACHABLE)
+    states.append(watch.key.health.state)
+    assert states == [HealthState.UNKNOWN, HealthState.UNOBSERVABLE]
 
 
 def test_another_report_of_a_key_that_still_fails_is_recorded() -> None:

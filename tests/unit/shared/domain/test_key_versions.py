@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.entries import Notification
-from shared.domain.key_health import CONFIRMATION_DELAY, is_ready
+from shared.domain.key_health import is_ready
 from shared.domain.key_observation import KeyObservation, ProbeOutcome
+from shared.domain.key_turns import CONFIRMATION_DELAY
 from shared.domain.model import HealthState, VersionPolicy
 from tests.unit.shared.domain.values import NO_PROBE, NOW, V1, V2, canary, observed_key, probe, seen, verified_key
 from tests.unit.shared.domain.watch import Watch, new_version, watch_verified, with_expiry

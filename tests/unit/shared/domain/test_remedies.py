@@ -13,7 +13,9 @@ from tests.unit.shared.domain.test_key_checks import FAILING
 from tests.unit.shared.domain.values import APPLICATION, CUSTOMER, KEY, SUBSCRIPTION
 
 OF_A_KEY_CHECK = sorted(
-    {reason for _, reason, _ in FAILING} | {Reason.NEAR_EXPIRY, Reason.ROLE_PROPAGATING, Reason.KEY_CLAIMED_ELSEWHERE}
+    {reason for _, reason, _ in FAILING}
+    | {Reason.NEAR_EXPIRY, Reason.ROLE_PROPAGATING, Reason.KEY_CLAIMED_ELSEWHERE}
+    | {Reason.ROTATION_OVERDUE, Reason.SUBSCRIPTION_MISSING, Reason.KEY_REFUSED_BY_STORAGE, Reason.KEY_UNSEEN}
 )
 HOSTILE = "x'; rm -rf ~; echo $(id) `id` \"&& reboot"
 HOSTILE_KEY = replace(

@@ -16,8 +16,9 @@ from shared.domain.account_observation import (
 from shared.domain.desired import Desired, Leave
 from shared.domain.entries import Notification, Record
 from shared.domain.findings import Finding
-from shared.domain.model import DriftPolicy, Resource, ResourceState, Rotation
+from shared.domain.model import DriftPolicy, Resource, ResourceState
 from shared.domain.reasons import Reason
+from shared.domain.resource_details import Rotation
 from shared.domain.storage_drift import MAX_REPAIRS
 from shared.domain.storage_plan import MISSING_CONFIRMATION, decide_account
 from shared.domain.storage_situation import Plan, Situation, observe
@@ -50,7 +51,7 @@ def drifted(on: ObservedAccount = FOREIGN_SEEN, **changes: Any) -> Resource:
 
 
 def decide(of: Resource, seen: ObservedAccount | None, desired: Desired | None = None) -> Plan:
-    return decide_account(Situation(resource=of, desired=desired or wish(), seen=seen, now=NOW))
+    return decide_account(Situation(resource=of, desired=desired or wish(), seen=seen, now=NOW, scopes=()))
 
 
 @pytest.mark.parametrize("seen", [FOREIGN_SEEN, plain_account(), on_version(V1, federated_client_id=None)])

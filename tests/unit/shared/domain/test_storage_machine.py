@@ -114,6 +114,7 @@ class AnAccountInAnyWeather(ModelOfAzure, RuleBasedStateMachine):
             seen=None if self.missing else self.account,
             now=self.now,
             versionless_moves=self.memory,
+            scopes=(),
         )
         plan = decide_account(situation)
         assert self.decided.setdefault(situation, plan) == plan, "two different steps for one situation"

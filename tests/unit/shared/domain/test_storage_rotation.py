@@ -10,8 +10,9 @@ from shared.domain.account_observation import EncryptWithKey, ObservedAccount, S
 from shared.domain.desired import Desired
 from shared.domain.entries import Notification, Record
 from shared.domain.findings import Finding
-from shared.domain.model import DriftPolicy, Resource, ResourceState, Rotation
+from shared.domain.model import DriftPolicy, Resource, ResourceState
 from shared.domain.reasons import Reason
+from shared.domain.resource_details import Rotation
 from shared.domain.storage_plan import decide_account
 from shared.domain.storage_situation import Plan, Situation, observe
 from tests.unit.shared.domain.values import (

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 from shared.domain.entries import Notification
 from shared.domain.key_checks import run_checks
@@ -22,9 +23,11 @@ class Watch:
         self.announced: list[Notification] = []
         self.plan: KeyPlan | None = None
 
-    def sees(self, observation: KeyObservation, *, after: timedelta = timedelta()) -> KeyPlan:
+    def sees(self, observation: KeyObservation, *, after: timedelta = timedelta(), **facts: Any) -> KeyPlan:
+        """Look once more; `facts` are further fields of `Look`."""
         self.now += after
-        given = Look(customer=CUSTOMER, key=self.key, seen=replace(observation, at=self.now), now=self.now)
+        observation = replace(observation, at=self.now)
+        given = Look(customer=CUSTOMER, key=self.key, seen=observation, now=self.now, **facts)
         plan = decide_key(given, run_checks(given))
         assert decide_key(given, run_checks(given)) == plan, "the decision is not pure"
         for before, after_step in pairwise([self.key, *(step.key for step in plan.steps)]):

@@ -228,7 +228,7 @@ async def test_disabling_the_version_that_a_resource_is_still_on_is_a_revocation
         stage.world.clock.advance(timedelta(minutes=1))
     key = await stage.key()
     assert key.latest_version == newer.version
-    assert (key.health.state, key.health.reasons) == (HealthState.DISABLED, (Reason.UNWRAP_REFUSED,))
+    assert (key.health.state, key.health.reasons) == (HealthState.DISABLED, (Reason.VERSION_IN_USE_DISABLED,))
 
 
 async def test_a_revocation_seen_once_is_looked_at_again_and_then_announced_once() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.key_health import CONFIRMATION_DELAY
+from shared.domain.key_turns import CONFIRMATION_DELAY
 from shared.domain.model import HealthState, ResourceState
 from shared.domain.work import WorkKind
 from shared.errors import NameUnresolved, Throttled, Unavailable

@@ -13,7 +13,8 @@ from shared.domain.account_observation import STORAGE_MANAGED, VAULT_MANAGED
 from shared.domain.identifiers import same_arm_id
 from shared.domain.model import ResourceState
 from shared.errors import CrossKeyError, Throttled, Unavailable, UnexpectedAnswer
-from shared.services.reconcile_resource import LEASE, WorkedElsewhere
+from shared.services.reconcile_resource import LEASE
+from shared.services.resource_records import WorkedElsewhere
 from shared.services.resources import release_resource
 from tests.fakes import IDENTITY
 from tests.unit.shared.services.crash import How, Killed, interrupted, restarted

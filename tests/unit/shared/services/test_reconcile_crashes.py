@@ -146,6 +146,20 @@ async def test_releasing_ends_the_same_whichever_call_goes_wrong(how: How) -> No
 
 
 @pytest.mark.parametrize("how", How)
+async def test_releasing_with_an_encryption_scope_ends_the_same_whichever_call_goes_wrong(how: How) -> None:
+    async def make() -> Stage:
+        stage = await protected_account()
+        stage.world.accounts.put_scope(ACCOUNT, "own", stage.version)
+        return stage
+
+    async def check(stage: Stage, interruption: Interruption) -> None:
+        await assert_released(stage, interruption)
+        assert stage.world.accounts.released_scopes == ["own"], interruption.struck
+
+    await at_every_call(make, ask_for_release, check, how)
+
+
+@pytest.mark.parametrize("how", How)
 async def test_protecting_and_releasing_at_once_ends_released_whichever_call_goes_wrong(how: How) -> None:
     async def act(stage: Stage, process: Bundle) -> None:
         if await stage.world.state.read_resource(CONTOSO, "data") is None:
