@@ -6,6 +6,7 @@ names, no token of another one is ever asked for or sent. `additionally_allowed_
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from types import TracebackType
 from typing import Any, Final, Self
@@ -25,12 +26,12 @@ from shared.single_flight import SingleFlight
 CACHED_TENANTS: Final = 256
 
 
-class Credential:
+class Credential(ABC):
     """What every credential here shares: the older `get_token`, and nothing to close."""
 
+    @abstractmethod
     async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
         """Obtain a token. Raises `CredentialRefused` or `Unavailable`, which SDK pipelines pass through."""
-        raise NotImplementedError
 
     async def get_token(
         self,
@@ -49,7 +50,7 @@ class Credential:
         found = await self.get_token_info(*scopes, options=options)
         return AccessToken(found.token, found.expires_on)
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027 - true of every credential here, so nobody need say it again
         """Nothing to close: the transport is shared."""
 
     async def __aenter__(self) -> Self:

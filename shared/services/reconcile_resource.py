@@ -112,7 +112,8 @@ class _Run:
         try:
             return await self._go(seen)
         except CrossKeyError as error:
-            # Also after a lost race: nothing of ours is on its way, and the new wish need not wait for us.
+            # Also after a lost race: the new wish need not wait for us. An update whose answer was lost may still land
+            # late; whoever looks next finds it, as drift at worst.
             mine, let_go = self._stored.value, partial(self._let_go, error)
             with suppress(StaleWrite):
                 await repeat_lost_races(let_go, customer_id=mine.customer_id, row=mine.row)
